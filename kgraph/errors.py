@@ -1,0 +1,74 @@
+"""Every exception kgraph raises.
+
+Each one is a `KgraphError` and also the built-in type that Keras documents for the same mistake, so `except ValueError`
+written for Keras keeps working. Messages answer three questions: what was expected, what came, and where.
+"""
+
+from __future__ import annotations
+
+
+class KgraphError(Exception):
+    """Base of every error that kgraph raises on purpose."""
+
+
+class GraphError(KgraphError, ValueError):
+    """A graph is malformed: disconnected, cyclic in its declarations, or refers to a leaf it does not have."""
+
+
+class ShapeError(KgraphError, ValueError):
+    """Shapes, ranks or dtypes do not fit the operation or layer they were given to."""
+
+
+class ArgumentError(KgraphError, ValueError):
+    """An argument has a value outside of what is allowed (unknown name, bad mode, wrong range)."""
+
+
+class ArgumentTypeError(KgraphError, TypeError):
+    """An argument has a type that cannot be used, or an unknown keyword was given."""
+
+
+class DataError(KgraphError, ValueError):
+    """Arrays handed to fit, evaluate, predict or an executable do not match the model."""
+
+
+class NotCompiledError(KgraphError, RuntimeError):
+    """Training or evaluation was asked of a model before `compile`."""
+
+
+class NotBuiltError(KgraphError, ValueError):
+    """Weights or shapes were asked of a layer or model before they exist."""
+
+
+class UnsupportedError(KgraphError, NotImplementedError):
+    """A feature that does not exist here (for this kind of model, backend or target); says what to use instead."""
+
+
+class BackendError(KgraphError, RuntimeError):
+    """A backend or device could not do what was asked of it."""
+
+
+class PluginError(KgraphError, RuntimeError):
+    """A plug-in is broken, missing or in conflict with another one; names the plug-in."""
+
+
+class PassError(KgraphError, RuntimeError):
+    """A pass failed or produced an invalid graph; names the pass and the node."""
+
+
+def describe(summary: str, *, expected: object = None, got: object = None, where: str = "") -> str:
+    """Format one error message: a summary line, then the expected / got / where lines that apply.
+
+    >>> print(describe("Dense: wrong rank", expected="at least 2", got="float32[batch]", where="model/dense_1"))
+    Dense: wrong rank
+      expected: at least 2
+      got: float32[batch]
+      in model/dense_1
+    """
+    lines = [summary]
+    if expected is not None:
+        lines.append(f"  expected: {expected}")
+    if got is not None:
+        lines.append(f"  got: {got}")
+    if where:
+        lines.append(f"  in {where}")
+    return "\n".join(lines)
