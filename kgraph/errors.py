@@ -1,7 +1,8 @@
 """Every exception kgraph raises.
 
-Each one is a `KgraphError` and also the built-in type that Keras documents for the same mistake, so `except ValueError`
-written for Keras keeps working. Messages answer three questions: what was expected, what came, and where.
+Each one is a `KgraphError` and also the built-in type that Keras documents for the same mistake, so
+`except ValueError` written for Keras keeps working. Messages answer three questions: what was expected, what
+came, and where.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ class KgraphError(Exception):
 
 
 class GraphError(KgraphError, ValueError):
-    """A graph is malformed: disconnected, cyclic in its declarations, or refers to a leaf it does not have."""
+    """A graph is malformed: disconnected, cyclic in its declarations, or missing a leaf it refers to."""
 
 
 class ShapeError(KgraphError, ValueError):
@@ -40,7 +41,7 @@ class NotBuiltError(KgraphError, ValueError):
 
 
 class UnsupportedError(KgraphError, NotImplementedError):
-    """A feature that does not exist here (for this kind of model, backend or target); says what to use instead."""
+    """A feature that this kind of model, backend or target does not have; says what to use instead."""
 
 
 class BackendError(KgraphError, RuntimeError):
@@ -58,10 +59,10 @@ class PassError(KgraphError, RuntimeError):
 def describe(summary: str, *, expected: object = None, got: object = None, where: str = "") -> str:
     """Format one error message: a summary line, then the expected / got / where lines that apply.
 
-    >>> print(describe("Dense: wrong rank", expected="at least 2", got="float32[batch]", where="model/dense_1"))
+    >>> print(describe("Dense: wrong rank", expected="at least 2", got="float32[n]", where="model/dense_1"))
     Dense: wrong rank
       expected: at least 2
-      got: float32[batch]
+      got: float32[n]
       in model/dense_1
     """
     lines = [summary]
