@@ -1,0 +1,3 @@
+"""Keras's names over kgraph: models, layers and training that compile to one graph."""
+
+from __future__ import annotations

@@ -1,0 +1,37 @@
+"""What the house tests look at: the sources of kgraph, and who may import whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "kgraph"
+
+LAYERS = ("testing", "cli", "keras", "compiler", "plugins", "passes", "ops", "ir", "config", "errors")
+"""The rooms of kgraph from the roof to the ground: each may import itself and what stands right of it."""
+
+THIRD_PARTY = {
+    "numpy": ("kgraph",),
+    "onnx": ("kgraph.plugins.onnx",),
+    "onnxruntime": ("kgraph.plugins.onnx",),
+    "pluggy": ("kgraph.plugins",),
+    "h5py": ("kgraph.keras.saving", "kgraph.keras.utils"),
+    "yaml": ("kgraph.keras.saving",),
+    "matplotlib": ("kgraph.keras.utils",),
+    "pytest": ("kgraph.testing",),
+}
+"""Every third-party module kgraph knows, and the packages that may import it."""
+
+LAZY = frozenset({"onnx", "onnxruntime", "h5py", "yaml", "matplotlib"})
+"""Too heavy for `import kgraph`: these alone may be imported inside a function."""
+
+
+def python_files(*folders: Path) -> list[Path]:
+    """The Python sources under the folders, in a stable order."""
+    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a source file: kgraph/ir/__init__.py -> kgraph.ir."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
