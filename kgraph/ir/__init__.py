@@ -1,0 +1,3 @@
+"""The intermediate representation: types, values, calls and functions, their text and their meaning."""
+
+from __future__ import annotations

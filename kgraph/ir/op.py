@@ -8,8 +8,8 @@
         def vjp(self, call, dy): ...       # Values -> Values; the gradient, in ops
         samples = ...                      # small examples; they drive every law
 
-A composite op has `decompose` (Values -> Value, in simpler ops) instead of `evaluate` and `vjp`. Calling an op on values
-extends the graph: `LeakyRelu(0.1)(x)`.
+A composite op has `decompose` (Values -> Value, in simpler ops) instead of `evaluate` and `vjp`. Calling an op on
+values extends the graph: `LeakyRelu(0.1)(x)`.
 """
 
 from __future__ import annotations

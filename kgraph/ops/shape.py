@@ -259,7 +259,7 @@ class Gather(Op):
 
 @op("scatter_add")
 class ScatterAdd(Op):
-    """updates, indices -> zeros of `shape` with the updates added at `indices` along `axis`: the transpose of Gather."""
+    """updates, indices -> zeros of `shape`, the updates added at `indices` along `axis`: the transpose of Gather."""
 
     axis: int = 0
     shape: Shape = ()

@@ -1,0 +1,3 @@
+"""Functions to functions: differentiation, simplification, fusion, layout."""
+
+from __future__ import annotations

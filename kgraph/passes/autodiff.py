@@ -1,9 +1,9 @@
 """Reverse-mode differentiation.
 
 For y = f(x) and a cotangent dy, an op's `vjp` builds dx = (dy/dx)^T dy out of ops. Walking the calls backwards and
-summing what reaches each value gives the gradient of a scalar with respect to everything. A composite op without a `vjp`
-of its own is differentiated through its decomposition. Background: Baydin et al., "Automatic differentiation in machine
-learning: a survey", JMLR 2018.
+summing what reaches each value gives the gradient of a scalar with respect to everything. A composite op without a
+`vjp` of its own is differentiated through its decomposition. Background: Baydin et al., "Automatic
+differentiation in machine learning: a survey", JMLR 2018.
 """
 
 from __future__ import annotations

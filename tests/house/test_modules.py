@@ -10,7 +10,10 @@ from tests.house.layout import PACKAGE, ROOT, module_name, python_files
 
 BUDGET = 500
 SOURCES = python_files(*(ROOT / name for name in ("kgraph", "tests", "examples", "benchmarks")))
-PACKAGES = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
+PACKAGES = sorted(
+    path.parent for pattern in ("", "*/", "*/*/") for path in PACKAGE.glob(f"{pattern}__init__.py")
+)
+"""kgraph, its rooms and the packages directly in them; deeper ones are described by the one above."""
 
 
 def relative(path: Path) -> str:
