@@ -28,7 +28,12 @@ LAZY = frozenset({"onnx", "onnxruntime", "h5py", "yaml", "matplotlib"})
 
 def python_files(*folders: Path) -> list[Path]:
     """The Python sources under the folders, in a stable order."""
-    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+    return sorted(path for folder in folders for path in folder.rglob("*.py") if not is_hidden(path))
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a folder on the way has a name with a dot: virtual environments and caches are not our sources."""
+    return any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 
 
 def module_name(path: Path) -> str:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.layout import ROOT
+from tests.house.layout import ROOT, is_hidden
 
 FOLDERS = ("docs", "kgraph", "examples", "benchmarks")
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for name in FOLDERS for path in (ROOT / name).rglob("*.md"))])
+FOUND = (path for name in FOLDERS for path in (ROOT / name).rglob("*.md"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for path in FOUND if not is_hidden(path))])
 OPT_OUT = re.compile(r"<!-- not run: \S.* -->")
 
 
