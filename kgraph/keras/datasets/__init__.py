@@ -1,3 +1,0 @@
-"""Data sets to try a model on."""
-
-from __future__ import annotations
