@@ -7,8 +7,8 @@
         def replace(self, m): return m.x
 
 The pattern is made by ordinary op calls on example operands. That gives the structure to match (ops, wiring,
-constants), and also an example on which the tests run both sides. Attributes are not compared: `replace` reads those it cares
-about from the match, and declines by returning None.
+constants), and also an example on which the tests run both sides. Attributes are not compared: `replace` reads
+those it cares about from the match, and declines by returning None.
 """
 
 from __future__ import annotations

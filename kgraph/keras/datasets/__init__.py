@@ -1,0 +1,3 @@
+"""Data sets to try a model on."""
+
+from __future__ import annotations
