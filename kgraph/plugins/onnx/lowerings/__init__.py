@@ -1,0 +1,8 @@
+"""The lowering table of the ONNX backend: one module per family of ops, named as in `kgraph/ops`."""
+
+from __future__ import annotations
+
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.lowerings import elementwise, linalg, reduce, shape
+
+TABLE = LoweringTable().merge([elementwise.TABLE, linalg.TABLE, reduce.TABLE, shape.TABLE])

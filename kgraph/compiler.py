@@ -1,0 +1,77 @@
+"""The one place where the order of the pipeline is written.
+
+trace -> forward stage (phase, simplify, lay out, fuse) -> differentiate + optimizer (the front end, in ops)
+      -> final stage (fold, share, simplify, fuse, legalise) -> backend.compile -> Executable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kgraph import config
+from kgraph.ir.graph import Function
+from kgraph.ir.op import Op
+from kgraph.passes.base import Pass
+from kgraph.passes.cse import ShareEqualCalls
+from kgraph.passes.decompose import Decompose
+from kgraph.passes.fold import FoldConstants
+from kgraph.passes.phase import SpecialisePhase
+from kgraph.passes.pipeline import Observer, run_pipeline
+from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
+from kgraph.plugins.builtin import default_manager
+from kgraph.plugins.lowering import Lowering
+
+
+def forward_passes(training: bool) -> list[Pass]:
+    """The passes before differentiation."""
+    return [
+        SpecialisePhase(training),
+        FoldConstants(),
+        ShareEqualCalls(),
+        *default_manager().passes("forward"),
+    ]
+
+
+def final_passes(backend: Backend, lowerings: Mapping[type[Op], Lowering]) -> list[Pass]:
+    """The passes on whole functions, the last of which leave only ops that the backend lowers."""
+
+    def supported(op: Op) -> bool:
+        return type(op) in lowerings or backend.supports(op)
+
+    return [
+        FoldConstants(),
+        ShareEqualCalls(),
+        *default_manager().passes("final"),
+        *backend.passes(),
+        Decompose(supported, f"backend {backend.name!r}"),
+        FoldConstants(),
+        ShareEqualCalls(),
+    ]
+
+
+def specialise(function: Function, training: bool, observer: Observer | None = None) -> Function:
+    """A traced function for one phase, simplified and laid out: what differentiation starts from."""
+    return run_pipeline(function, forward_passes(training), observer or default_observer())
+
+
+def compile_program(
+    functions: Sequence[Function],
+    *,
+    freezable: Sequence[str] = (),
+    lowerings: Mapping[type[Op], Lowering] | None = None,
+    observer: Observer | None = None,
+) -> Executable:
+    """Compile functions over shared variables for the backend and device that `kgraph.config` names."""
+    settings = config.get()
+    backend = default_manager().backend(settings.backend)
+    rows = {**default_manager().lowerings(backend.name), **(lowerings or {})}
+    watcher = observer or default_observer()
+    passes = final_passes(backend, rows)
+    program = Program({f.name: run_pipeline(f, passes, watcher) for f in functions}, frozenset(freezable))
+    options = CompileOptions(settings.device, settings.strict, settings.threads, rows)
+    return backend.compile(program, options)
+
+
+def default_observer() -> Observer:
+    """What `kgraph.config` asks for: text dumps, or nothing."""
+    return Observer(dump=config.get().dump)

@@ -1,0 +1,359 @@
+"""From a function to an ONNX model: the emitter that lowerings talk to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kgraph.errors import GraphError, UnsupportedError, describe
+from kgraph.ir.dims import Dim, Shape, Sym, symbol, symbol_name
+from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, Variable
+from kgraph.ir.types import Array, TensorType
+from kgraph.plugins.lowering import LoweringTable
+
+if TYPE_CHECKING:
+    import onnx
+
+DEFAULT_OPSET = 21
+OLDEST_OPSET = 13
+# The IR version that came with each opset: a runtime that knows the opset knows the IR version too.
+IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the model is for: an opset, a provider, and whether onnxruntime's own `com.microsoft` ops may be used."""
+
+    opset: int = DEFAULT_OPSET
+    device: str = "cpu"
+    contrib: bool = False
+
+    def __post_init__(self) -> None:
+        if self.opset not in IR_VERSIONS:
+            raise UnsupportedError(
+                describe(
+                    "this opset cannot be written",
+                    expected=f"{OLDEST_OPSET} to {DEFAULT_OPSET}",
+                    got=self.opset,
+                )
+            )
+
+
+@dataclass
+class Names:
+    """Makes names unique and free of characters that tools trip over."""
+
+    taken: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, wanted: str) -> str:
+        base = re.sub(r"[^A-Za-z0-9_./:-]", "_", wanted) or "value"
+        while True:
+            count = self.taken.get(base, 0)
+            self.taken[base] = count + 1
+            name = f"{base}_{count}" if count else base
+            if name == base or name not in self.taken:
+                self.taken.setdefault(name, 1)
+                return name
+
+
+class Emitter:
+    """Collects the nodes and initialisers of one graph. Lowerings call `node`, `constant`, `dim` and friends."""
+
+    def __init__(self, table: LoweringTable, target: Target, names: Names | None = None) -> None:
+        from onnx import helper, numpy_helper  # heavy: loaded when something is emitted
+
+        self._helper, self._numpy_helper = helper, numpy_helper
+        self._table = table
+        self.target = target
+        self.names = names or Names()
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.domains: set[str] = set()
+        self._outputs: set[str] = set()
+        self._values: dict[Value, str] = {}
+        # Shape arithmetic and constants are shared by all calls.
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._symbols: dict[str, tuple[str, int]] = {}
+        self._dims: dict[Dim, str] = {}
+        self._where = ""
+
+    @property
+    def opset(self) -> int:
+        return self.target.opset
+
+    # -- what lowerings use
+
+    def node(self, op_type: str, *inputs: str, domain: str = "", name: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return the output's name. Empty input names are omitted inputs."""
+        (output,) = self.nodes_with(op_type, inputs, 1, domain, name, attributes)
+        return output
+
+    def node_multi(
+        self, op_type: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        """Add a node with several outputs."""
+        return self.nodes_with(op_type, inputs, outputs, domain, "", attributes)
+
+    def nodes_with(
+        self,
+        op_type: str,
+        inputs: Iterable[str],
+        outputs: int,
+        domain: str,
+        name: str,
+        attributes: Mapping[str, Any],
+    ) -> list[str]:
+        label = self.names(f"{self._where}/{name or op_type}" if self._where else name or op_type)
+        made = [label] if outputs == 1 else [self.names(f"{label}:{i}") for i in range(outputs)]
+        kept = {key: value for key, value in attributes.items() if value is not None}
+        self.nodes.append(
+            self._helper.make_node(op_type, list(inputs), made, name=label, domain=domain, **kept)
+        )
+        self.domains.add(domain)
+        return made
+
+    def constant(self, array: object, dtype: str | None = None, name: str = "constant") -> str:
+        """An initialiser; equal small arrays share one."""
+        value = np.asarray(array, dtype=dtype)
+        key = (value.dtype.name, value.shape, value.tobytes() if value.nbytes <= 1024 else b"")
+        if value.nbytes <= 1024 and key in self._constants:
+            return self._constants[key]
+        made = self.names(name)
+        self.initializers.append(
+            self._numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), made)
+        )
+        if value.nbytes <= 1024:
+            self._constants[key] = made
+        return made
+
+    def ints(self, values: Iterable[int]) -> str:
+        """A one-dimensional int64 constant."""
+        return self.constant(np.asarray(list(values), "int64"))
+
+    def dim(self, dim: Dim) -> str:
+        """A dimension as an int64 tensor of shape [1], computed at run time when it is symbolic."""
+        if isinstance(dim, int):
+            return self.ints([dim])
+        if dim not in self._dims:
+            self._dims[dim] = self._emit_dim(dim)
+        return self._dims[dim]
+
+    def shape(self, dims: Shape) -> str:
+        """A shape as an int64 vector."""
+        if all(isinstance(dim, int) for dim in dims):
+            return self.ints(dims)  # type: ignore[arg-type]  # checked
+        return self.node("Concat", *(self.dim(dim) for dim in dims), axis=0, name="Shape")
+
+    def reshape_target(self, dims: Shape) -> str:
+        """The shape operand of a Reshape: a constant with one -1 where at most one dimension is symbolic."""
+        symbolic = [i for i, dim in enumerate(dims) if isinstance(dim, Sym)]
+        if len(symbolic) > 1 or (symbolic and 0 in dims):
+            return self.shape(dims)
+        return self.ints(-1 if isinstance(dim, Sym) else dim for dim in dims)
+
+    def elem_type(self, dtype: str) -> int:
+        """The ONNX number of a dtype."""
+        return elem_type(dtype)
+
+    def subgraph(self, function: Function, name: str) -> onnx.GraphProto:
+        """A function as the body of Loop, Scan or If; its inputs in order, then its outputs. Outer values are visible."""
+        inner = Emitter(self._table, self.target, self.names)
+        inner._symbols = dict(self._symbols)
+        inner._values = dict(self._values)
+        inputs = [inner.declare(leaf, leaf.name) for leaf in function.inputs]
+        inner.emit(function.calls())
+        outputs = [inner.output(value, self.names(key)) for key, value in function.outputs.items()]
+        self.domains |= inner.domains
+        return self._helper.make_graph(inner.nodes, name, inputs, outputs, inner.initializers)
+
+    # -- what builds models
+
+    def declare(self, leaf: Input | Variable, name: str) -> onnx.ValueInfoProto:
+        """Give a leaf a name in the graph and return its description. Its bare symbols become known."""
+        unique = self.names(name)
+        self._values[leaf] = unique
+        for axis, dim in enumerate(leaf.shape):
+            bare = symbol_name(dim)
+            if bare is not None:
+                self._symbols.setdefault(bare, (unique, axis))
+        return value_info(unique, leaf.type)
+
+    def freeze(self, variable: Variable, array: Array) -> None:
+        """Make a variable an initialiser holding `array`."""
+        self._values[variable] = self.constant(array, name=variable.name)
+
+    def emit(self, calls: Sequence[Call]) -> None:
+        """Lower calls, operands first."""
+        for call in calls:
+            if not self._table.supports(call.op):
+                raise UnsupportedError(
+                    describe(f"no ONNX lowering for {call.op.name}", got=call.op, where=call.where)
+                )
+            self._where = call.where
+            made = self._table[type(call.op)](self, call, [self.name(value) for value in call.inputs])
+            names = [made] if isinstance(made, str) else list(made)
+            for result, result_name in zip(call.results, names, strict=True):
+                self._values[result] = result_name
+        self._where = ""
+
+    def name(self, value: Value) -> str:
+        """The name of a value that has been declared or emitted; constants become initialisers on first use."""
+        if value not in self._values:
+            if isinstance(value, Constant):
+                self._values[value] = self.constant(value.array)
+            else:
+                raise GraphError(describe("a value is used before it is made", got=repr(value)))
+        return self._values[value]
+
+    def output(self, value: Value, name: str) -> onnx.ValueInfoProto:
+        """Make a value an output called exactly `name`: its node is renamed, leaves and repeats get an Identity."""
+        made = self.name(value)
+        if (
+            isinstance(value, Result)
+            and made not in self._outputs
+            and any(made in node.output for node in self.nodes)
+        ):
+            rename(self.nodes, made, name)
+            self._values = {v: name if n == made else n for v, n in self._values.items()}
+        else:
+            self.nodes.append(self._helper.make_node("Identity", [made], [name], name=self.names(name)))
+        self._outputs.add(name)
+        return value_info(name, value.type)
+
+    def _emit_dim(self, dim: Sym) -> str:
+        name = symbol_name(dim)
+        if name is not None:
+            return self._emit_symbol(name)
+        total = ""
+        for monomial, coefficient in dim.terms:
+            factors = [self._emit_atom(atom.kind, atom.args) for atom in monomial]
+            if coefficient != 1 or not factors:
+                factors.append(self.ints([coefficient]))
+            term = factors[0]
+            for factor in factors[1:]:
+                term = self.node("Mul", term, factor, name="dim")
+            total = self.node("Add", total, term, name="dim") if total else term
+        return total
+
+    def _emit_atom(self, kind: str, args: tuple[Dim | str, ...]) -> str:
+        if kind == "symbol":
+            return self._emit_symbol(str(args[0]))
+        left, right = (self.dim(arg) for arg in args if not isinstance(arg, str))
+        return self.node("Div" if kind == "floordiv" else "Max", left, right, name="dim")
+
+    def _emit_symbol(self, name: str) -> str:
+        if name not in self._symbols:
+            raise GraphError(
+                describe(
+                    f"no input has the dimension {name!r}", expected=", ".join(self._symbols) or "an input"
+                )
+            )
+        source, axis = self._symbols[name]
+        key = symbol(name)
+        if key not in self._dims:
+            if self.opset >= 15:
+                self._dims[key] = self.node("Shape", source, start=axis, end=axis + 1, name=name)
+            else:
+                self._dims[key] = self.node("Gather", self.node("Shape", source), self.ints([axis]), axis=0)
+        return self._dims[key]
+
+
+def rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
+    """Rename a value in nodes and in the subgraphs that refer to it."""
+    for node in nodes:
+        for names in (node.input, node.output):
+            for position, name in enumerate(names):
+                if name == old:
+                    names[position] = new
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                rename(attribute.g.node, old, new)
+
+
+def elem_type(dtype: str) -> int:
+    """The ONNX number of a dtype."""
+    from onnx import TensorProto
+
+    if dtype == "bfloat16":
+        return int(TensorProto.BFLOAT16)
+    from onnx import helper
+
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
+    """An ONNX value description; symbolic dimensions keep their text."""
+    from onnx import helper
+
+    return helper.make_tensor_value_info(
+        name, elem_type(type.dtype), [d if isinstance(d, int) else str(d) for d in type.shape]
+    )
+
+
+@dataclass(frozen=True)
+class Model:
+    """An ONNX model with the names that its inputs and outputs got."""
+
+    proto: onnx.ModelProto
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    state_inputs: Mapping[Variable, str]
+    state_outputs: Mapping[Variable, str]
+
+
+def build_model(
+    function: Function,
+    table: LoweringTable,
+    target: Target,
+    frozen: Mapping[Variable, Array] | None = None,
+    state_names: Mapping[Variable, str] | None = None,
+    doc: str = "",
+    metadata: Mapping[str, str] | None = None,
+) -> Model:
+    """Emit a function as a model: inputs, then variables as inputs; outputs, then new values of variables.
+
+    Variables in `frozen` become initialisers. `state_names` names the others (default: their own names); the new value
+    of a variable called `w` is the output `w.next`.
+    """
+    from onnx import helper
+
+    emitter = Emitter(table, target)
+    names = state_names or {}
+    inputs = [emitter.declare(leaf, leaf.name) for leaf in function.inputs]
+    state_inputs: dict[Variable, str] = {}
+    for variable in function.variables():
+        if frozen is not None and variable in frozen:
+            emitter.freeze(variable, frozen[variable])
+        else:
+            inputs.append(emitter.declare(variable, names.get(variable, variable.name)))
+            state_inputs[variable] = inputs[-1].name
+    reserved = {key: emitter.names(key) for key in function.outputs}
+    emitter.emit(function.calls())
+    outputs = [emitter.output(value, reserved[key]) for key, value in function.outputs.items()]
+    state_outputs: dict[Variable, str] = {}
+    for variable, value in function.updates.items():
+        info = emitter.output(value, emitter.names(f"{names.get(variable, variable.name)}.next"))
+        outputs.append(info)
+        state_outputs[variable] = info.name
+    graph = helper.make_graph(
+        emitter.nodes, function.name, inputs, outputs, emitter.initializers, doc_string=doc or None
+    )
+    opsets = [helper.make_opsetid("", target.opset)]
+    opsets += [helper.make_opsetid(domain, 1) for domain in sorted(emitter.domains) if domain]
+    proto = helper.make_model(
+        graph, opset_imports=opsets, ir_version=IR_VERSIONS[target.opset], producer_name="kgraph"
+    )
+    if metadata:
+        helper.set_model_props(proto, dict(metadata))
+    count = len(function.inputs)
+    return Model(
+        proto,
+        tuple(info.name for info in inputs[:count]),
+        tuple(info.name for info in outputs[: len(function.outputs)]),
+        state_inputs,
+        state_outputs,
+    )

@@ -1,0 +1,194 @@
+"""Running compiled functions: sessions, bindings, and state that stays on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kgraph.errors import BackendError, describe
+from kgraph.ir.dims import evaluate_shape
+from kgraph.ir.graph import Function, Variable
+from kgraph.ir.interpret import bind_inputs
+from kgraph.ir.storage import Storage
+from kgraph.ir.types import Array
+from kgraph.plugins.backend import CompileOptions, Program
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.device import Device
+from kgraph.plugins.onnx.emit import Model, Target, build_model
+from kgraph.plugins.onnx.state import DeviceState, Group, aligned
+
+# Changes of these are not changes of what a model computes.
+_BOOKKEEPING = ("metric", "optimizer")
+
+
+def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
+    """An onnxruntime session. Raises BackendError when the runtime refuses the model."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    settings.intra_op_num_threads = options.threads
+    if device.kind == "cuda" and options.strict:
+        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        return onnxruntime.InferenceSession(
+            model.proto.SerializeToString(), settings, providers=device.providers()
+        )
+    except Exception as error:  # onnxruntime raises its own types, which differ between builds
+        raise BackendError(
+            describe(f"onnxruntime refuses the model: {error}", where=model.proto.graph.name)
+        ) from error
+
+
+class CompiledFunction:
+    """One function: its model and session, and which groups of state it touches."""
+
+    def __init__(
+        self,
+        function: Function,
+        table: LoweringTable,
+        target: Target,
+        device: Device,
+        options: CompileOptions,
+    ) -> None:
+        self.function = function
+        self._settings = (table, target, device, options)
+        self.model = build_model(function, table, target)
+        self.session = make_session(self.model, device, options)
+        self.changes_meaning = any(v.role not in _BOOKKEEPING for v in function.updates)
+        self._frozen: tuple[int, Model, Any] | None = None
+        self._resting_since = -1
+
+    def frozen(self) -> tuple[Model, Any] | None:
+        """Model and session with the weights as constants, made when the weights have rested for one run; else None.
+
+        Constants let onnxruntime fold, pre-pack and re-layout, which inputs do not; but making the session costs more than
+        a run, so it must not happen while training changes the weights.
+        """
+        if self._frozen is not None and self._frozen[0] == Storage.writes:
+            return self._frozen[1], self._frozen[2]
+        if self._resting_since != Storage.writes:
+            self._resting_since = Storage.writes
+            return None
+        table, target, device, options = self._settings
+        fixed = {v: v.storage.read() for v in self.function.variables() if v not in self.function.updates}
+        model = build_model(self.function, table, target, frozen=fixed)
+        self._frozen = (Storage.writes, model, make_session(model, device, options))
+        return self._frozen[1], self._frozen[2]
+
+
+class OnnxExecutable:
+    """A program compiled for onnxruntime."""
+
+    def __init__(
+        self, program: Program, table: LoweringTable, target: Target, device: Device, options: CompileOptions
+    ):
+        self.device = device
+        self.functions = {
+            name: CompiledFunction(function, table, target, device, options)
+            for name, function in program.functions.items()
+        }
+        self._freezable = program.freezable
+        updated_by: dict[Variable, frozenset[str]] = {
+            variable: frozenset(name for name, f in program.functions.items() if variable in f.updates)
+            for variable in program.variables()
+        }
+        self.state = DeviceState(updated_by, device)
+        self._steps: dict[tuple[str, tuple[tuple[int, ...], ...]], OnnxStep] = {}
+
+    def run(self, function: str, inputs: Sequence[Array]) -> list[Array]:
+        compiled = self.functions[function]
+        arrays = [np.ascontiguousarray(array).reshape(array.shape) for array in inputs]
+        env = bind_inputs(compiled.function, arrays)
+        frozen = compiled.frozen() if function in self._freezable else None
+        model, session = frozen or (compiled.model, compiled.session)
+        if not model.state_inputs and not model.state_outputs:
+            return list(session.run(None, dict(zip(model.inputs, arrays, strict=True))))
+        outputs = [aligned(evaluate_shape(v.shape, env), v.dtype) for v in compiled.function.outputs.values()]
+        self.state.gather()
+        binding = bind(model, session, self.state, arrays, outputs)
+        session.run_with_iobinding(binding)
+        self.finish(compiled)
+        return outputs
+
+    def step(self, function: str, shapes: Sequence[tuple[int, ...]]) -> OnnxStep:
+        key = (function, tuple(tuple(shape) for shape in shapes))
+        if key not in self._steps:
+            self._steps[key] = OnnxStep(self, self.functions[function], key[1])
+        return self._steps[key]
+
+    def finish(self, compiled: CompiledFunction) -> None:
+        """After a run: what was written becomes current."""
+        for group in self._groups(compiled):
+            group.turn ^= 1
+        if compiled.changes_meaning:
+            Storage.writes += 1
+
+    def _groups(self, compiled: CompiledFunction) -> list[Group]:
+        return list(dict.fromkeys(self.state.group_of[v] for v in compiled.function.updates))
+
+
+class OnnxStep:
+    """A function bound to host buffers of fixed shapes; calling it costs one runtime call and next to nothing else."""
+
+    def __init__(
+        self, executable: OnnxExecutable, compiled: CompiledFunction, shapes: Sequence[tuple[int, ...]]
+    ) -> None:
+        function = compiled.function
+        self.inputs: Sequence[Array] = [
+            aligned(s, leaf.dtype) for s, leaf in zip(shapes, function.inputs, strict=True)
+        ]
+        env = bind_inputs(function, self.inputs)
+        self.outputs: Sequence[Array] = [
+            aligned(evaluate_shape(v.shape, env), v.dtype) for v in function.outputs.values()
+        ]
+        self._compiled, self._state = compiled, executable.state
+        groups = {executable.state.group_of[v]: None for v in function.variables()}
+        swapped = {executable.state.group_of[v]: None for v in function.updates}
+        self._groups, self._swapped = tuple(groups), tuple(swapped)
+        self._generation = -1
+        self._bindings: dict[tuple[int, ...], Any] = {}
+        self._run = compiled.session.run_with_iobinding
+
+    def __call__(self) -> None:
+        self._state.gather()
+        if self._generation != self._state.generation:
+            self._bindings.clear()
+            self._generation = self._state.generation
+        turns = tuple([group.turn for group in self._groups])
+        binding = self._bindings.get(turns)
+        if binding is None:
+            compiled = self._compiled
+            binding = bind(compiled.model, compiled.session, self._state, self.inputs, self.outputs)
+            self._bindings[turns] = binding
+        elif self._state.device.kind != "cpu":
+            for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
+                binding.bind_cpu_input(name, array)
+        self._run(binding)
+        for group in self._swapped:
+            group.turn ^= 1
+        if self._compiled.changes_meaning:
+            Storage.writes += 1
+
+
+def bind(
+    model: Model, session: Any, state: DeviceState, inputs: Sequence[Array], outputs: Sequence[Array]
+) -> Any:
+    """An IO binding: host arrays for inputs and outputs (shared, not copied, on the CPU), device buffers for state.
+
+    The arrays must outlive the binding.
+    """
+    import onnxruntime
+
+    binding = session.io_binding()
+    for name, array in zip(model.inputs, inputs, strict=True):
+        binding.bind_cpu_input(name, array)
+    for variable, name in model.state_inputs.items():
+        binding.bind_ortvalue_input(name, state.current(variable))
+    for name, array in zip(model.outputs, outputs, strict=True):
+        binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+    for variable, name in model.state_outputs.items():
+        binding.bind_ortvalue_output(name, state.next(variable))
+    return binding
