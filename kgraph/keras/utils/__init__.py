@@ -1,0 +1,36 @@
+"""Helpers around models: labels, progress bar, data by batches, names, objects as data."""
+
+from __future__ import annotations
+
+from kgraph.keras.utils import generic_utils, np_utils
+from kgraph.keras.utils.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from kgraph.keras.utils.np_utils import normalize, to_categorical
+from kgraph.keras.utils.progbar import Progbar
+from kgraph.keras.utils.random import set_random_seed
+from kgraph.keras.utils.sequence import Sequence
+from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
+
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "Sequence",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "generic_utils",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "normalize",
+    "np_utils",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+]

@@ -1,0 +1,43 @@
+"""Names that layers get when the user gives none: dense_1, dense_2, conv2d_1."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+# A word begins at a capital that follows a small letter, or that small letters or digits follow.
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z0-9])")
+
+
+def to_snake_case(name: str) -> str:
+    """A class name as Keras writes it in layer names; weight files have these names.
+
+    A leading underscore becomes "private_", as names must not begin with one.
+
+    >>> [
+    ...     to_snake_case(name)
+    ...     for name in ("Dense", "Conv2D", "BatchNormalization", "ReLU", "SimpleRNN", "_Mine")
+    ... ]
+    ['dense', 'conv2d', 'batch_normalization', 're_lu', 'simple_rnn', 'private__mine']
+    """
+    snake = _WORD.sub("_", name).lower()
+    return f"private{snake}" if snake.startswith("_") else snake
+
+
+_last: defaultdict[str, int] = defaultdict(int)
+
+
+def next_uid(prefix: str) -> int:
+    """1, 2, 3, … for each prefix, counted over the process until `reset_uids`."""
+    _last[prefix] += 1
+    return _last[prefix]
+
+
+def unique_name(prefix: str) -> str:
+    """The prefix with the next number that it has not had yet: dense_1, then dense_2."""
+    return f"{prefix}_{next_uid(prefix)}"
+
+
+def reset_uids() -> None:
+    """Begin all numbers at 1 again."""
+    _last.clear()
