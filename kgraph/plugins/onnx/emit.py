@@ -11,7 +11,17 @@ import numpy as np
 
 from kgraph.errors import GraphError, UnsupportedError, describe
 from kgraph.ir.dims import Dim, Shape, Sym, symbol, symbol_name
-from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, Variable
+from kgraph.ir.graph import (
+    Call,
+    Constant,
+    Function,
+    Input,
+    Result,
+    Value,
+    Variable,
+    exact_scope,
+    topological,
+)
 from kgraph.ir.types import Array, TensorType
 from kgraph.plugins.lowering import LoweringTable
 
@@ -169,6 +179,15 @@ class Emitter:
         outputs = [inner.output(value, self.names(key)) for key, value in function.outputs.items()]
         self.domains |= inner.domains
         return self._helper.make_graph(inner.nodes, name, inputs, outputs, inner.initializers)
+
+    def expand(self, call: Call) -> list[str]:
+        """Lower a composite op as its decomposition, for a target that lacks the native form."""
+        with exact_scope(call.where):
+            made = call.op.decompose(*call.inputs)
+        results = made if isinstance(made, tuple) else (made,)
+        self.emit(topological(results, stop=call.inputs))
+        self._where = call.where
+        return [self.name(result) for result in results]
 
     # -- what builds models
 

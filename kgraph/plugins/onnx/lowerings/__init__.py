@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.lowerings import elementwise, linalg, reduce, shape
+from kgraph.plugins.onnx.lowerings import activations, elementwise, linalg, reduce, shape
 
-TABLE = LoweringTable().merge([elementwise.TABLE, linalg.TABLE, reduce.TABLE, shape.TABLE])
+TABLE = LoweringTable().merge([activations.TABLE, elementwise.TABLE, linalg.TABLE, reduce.TABLE, shape.TABLE])

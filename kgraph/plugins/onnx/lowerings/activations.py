@@ -1,0 +1,39 @@
+"""Lowerings of `ops/activations.py`. Swish decomposes: onnxruntime fuses it again where it has a kernel."""
+
+from __future__ import annotations
+
+from kgraph.ir.graph import Call
+from kgraph.ops import activations
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.lowerings.direct import direct, with_fields
+
+TABLE = LoweringTable()
+
+# The CPU provider has these for single and half precision only.
+NARROW = frozenset({"float32", "float16"})
+
+TABLE.add(activations.Relu, direct("Relu"))
+TABLE.add(activations.Sigmoid, direct("Sigmoid"))
+TABLE.add(activations.Tanh, direct("Tanh"))
+TABLE.add(activations.Erf, direct("Erf"))
+TABLE.add(activations.Softmax, with_fields("Softmax", axis="axis"))
+TABLE.add(activations.LogSoftmax, with_fields("LogSoftmax", axis="axis"))
+TABLE.add(activations.Elu, with_fields("Elu", alpha="alpha", dtypes=NARROW))
+TABLE.add(activations.LeakyRelu, with_fields("LeakyRelu", alpha="alpha", dtypes=NARROW))
+TABLE.add(activations.ThresholdedRelu, with_fields("ThresholdedRelu", alpha="theta", dtypes=NARROW))
+TABLE.add(activations.HardSigmoid, with_fields("HardSigmoid", alpha="slope", beta="offset", dtypes=NARROW))
+TABLE.add(activations.PRelu, with_fields("PRelu", dtypes=NARROW))
+TABLE.add(activations.Selu, with_fields("Selu", dtypes=NARROW))  # ONNX's defaults are the paper's constants
+TABLE.add(activations.Softplus, with_fields("Softplus", dtypes=NARROW))
+TABLE.add(activations.Softsign, with_fields("Softsign", dtypes=NARROW))
+
+
+@TABLE.lowers(activations.Gelu)
+def gelu(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    """Native since opset 20."""
+    op = call.op
+    assert isinstance(op, activations.Gelu)
+    if emitter.opset < 20 or call.inputs[0].dtype not in NARROW:
+        return emitter.expand(call)
+    return emitter.node("Gelu", *operands, approximate="tanh" if op.approximate else "none")
