@@ -1,7 +1,8 @@
 """The hooks of a kgraph plug-in.
 
-Each hook returns contributions, so a plug-in can be tested without a manager. The built-in backends use the same hooks as
-strangers do. A third party registers a module or object with these functions under the entry-point group `kgraph`:
+Each hook returns contributions, so a plug-in can be tested without a manager. The built-in backends use the same
+hooks as strangers do. A third party registers a module or object with these functions under the entry-point group
+`kgraph`:
 
     from kgraph.plugins import hookimpl
 

@@ -127,7 +127,7 @@ class PluginManager:
             try:
                 given = {key: arguments[key] for key in implementation.argnames}
                 contribution = implementation.function(**given)
-            except Exception as error:  # a stranger's code: whatever it raises must not take the program down
+            except Exception as error:  # noqa: BLE001 - a stranger's code must not take the program down
                 self._report(name, f"{hook} raised {type(error).__name__}: {error}")
                 continue
             if contribution is not None:
@@ -141,7 +141,7 @@ class PluginManager:
     def _guard(self, name: str, source: str, load: Callable[[], object]) -> None:
         try:
             self.register(load(), name, source)
-        except Exception as error:  # a stranger's module may raise anything at import
+        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything at import
             self._infos[name] = PluginInfo(name, source, str(error))
             self._report(name, f"left out: {type(error).__name__}: {error}")
 

@@ -1,4 +1,7 @@
-"""The ONNX backend: lowering to ONNX graphs that stock onnxruntime runs. The only package that imports onnx or onnxruntime."""
+"""The ONNX backend: lowering to ONNX graphs that stock onnxruntime runs.
+
+The only package that imports onnx or onnxruntime.
+"""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class Device:
 def choose_device(wanted: str, strict: bool) -> Device:
     """The device for a setting: "auto", "cpu", "cuda" or "cuda:1".
 
-    Raises ArgumentError for another text, BackendError (saying what is missing) when CUDA was asked for by name and cannot
-    be had, or when `strict` forbids "auto" to settle for the CPU on a machine that has a GPU.
+    Raises ArgumentError for another text, BackendError (saying what is missing) when CUDA was asked for by name and
+    cannot be had, or when `strict` forbids "auto" to settle for the CPU on a machine that has a GPU.
     """
     match = re.fullmatch(r"(auto|cpu|cuda)(?::(\d+))?", wanted)
     if match is None or (match[1] != "cuda" and match[2]):
@@ -76,7 +76,7 @@ def cuda_problem(index: int) -> str:
     onnxruntime.preload_dlls()
     try:
         active = _tiny_session(Device("cuda", index)).get_providers()
-    except Exception as error:  # onnxruntime raises its own types, which differ between builds
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which differ between builds
         return f"onnxruntime cannot open GPU {index}: {error}"
     if "CUDAExecutionProvider" not in active:
         return (

@@ -170,7 +170,7 @@ class Emitter:
         return elem_type(dtype)
 
     def subgraph(self, function: Function, name: str) -> onnx.GraphProto:
-        """A function as the body of Loop, Scan or If; its inputs in order, then its outputs. Outer values are visible."""
+        """A function as the body of Loop, Scan or If: its inputs in order, then its outputs. Sees the outer values."""
         inner = Emitter(self._table, self.target, self.names)
         inner._symbols = dict(self._symbols)
         inner._values = dict(self._values)

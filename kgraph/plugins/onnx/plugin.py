@@ -11,4 +11,5 @@ from kgraph.plugins.onnx.backend import OnnxBackend
 
 @hookimpl
 def kgraph_backends() -> Iterable[Backend]:
+    """The one backend, named "onnx"."""
     return [OnnxBackend()]

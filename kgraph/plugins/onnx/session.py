@@ -64,8 +64,8 @@ class CompiledFunction:
     def frozen(self) -> tuple[Model, Any] | None:
         """Model and session with the weights as constants, made when the weights have rested for one run; else None.
 
-        Constants let onnxruntime fold, pre-pack and re-layout, which inputs do not; but making the session costs more than
-        a run, so it must not happen while training changes the weights.
+        Constants let onnxruntime fold, pre-pack and re-layout, which inputs do not; but making the session costs more
+        than a run, so it must not happen while training changes the weights.
         """
         if self._frozen is not None and self._frozen[0] == Storage.writes:
             return self._frozen[1], self._frozen[2]

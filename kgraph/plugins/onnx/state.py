@@ -1,7 +1,8 @@
 """Variables on the device: two buffers each, used in turn.
 
 A step reads one buffer of a variable and writes the other, so nothing is copied back and no kernel overwrites what
-another one still reads. Variables that the same functions update always swap together; such a group has one turn counter.
+another one still reads. Variables that the same functions update always swap together; such a group has one turn
+counter.
 """
 
 from __future__ import annotations

@@ -11,4 +11,5 @@ from kgraph.plugins.reference.backend import ReferenceBackend
 
 @hookimpl
 def kgraph_backends() -> Iterable[Backend]:
+    """The one backend, named "reference"."""
     return [ReferenceBackend()]

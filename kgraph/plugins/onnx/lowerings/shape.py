@@ -120,7 +120,7 @@ def gather(emitter: Emitter, call: Call, operands: list[str]) -> str:
 
 @TABLE.lowers(shape.ScatterAdd)
 def scatter_add(emitter: Emitter, call: Call, operands: list[str]) -> str:
-    """ScatterND(add) into zeros along the first axis: several times faster than ScatterElements. Other axes are moved."""
+    """ScatterND(add) into zeros along the first axis, several times faster than ScatterElements. Other axes move."""
     op = call.op
     assert isinstance(op, shape.ScatterAdd)
     updates, indices = call.inputs
