@@ -1,0 +1,448 @@
+"""`Layer`: configuration in `__init__`, weights in `build`, ops in `call`.
+
+Calling a layer on symbolic tensors builds it, runs its `call` under the layer's scope, propagates the mask and
+records a node, so that models can find the way back from outputs to inputs. There is no shape rule beside `call`:
+`compute_output_shape` traces. Subclasses written for Keras 2 or Keras 3 run unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from kgraph.errors import ArgumentTypeError, DataError, GraphError, NotBuiltError, UnsupportedError, describe
+from kgraph.ir import graph as ir
+from kgraph.ir.graph import scope
+from kgraph.keras.layers.config import (
+    KEYWORDS,
+    config_value,
+    first_shape,
+    init_parameters,
+    is_shape,
+    parameters_of,
+)
+from kgraph.keras.layers.nodes import Node, flatten, map_structure, origin, remember
+from kgraph.keras.layers.weights import Weighted
+from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
+from kgraph.keras.utils.naming import to_snake_case, unique_name
+from kgraph.ops.control import in_train_phase
+from kgraph.ops.shape import DimValue
+
+# The value of `training=` of the model or layer call that is being traced, for layers that are not told.
+_TRAINING: ContextVar[Any] = ContextVar("training", default=None)
+# How many calls of layers are under way: what happens inside of a layer is its own affair and makes no nodes.
+_DEPTH: ContextVar[int] = ContextVar("depth", default=0)
+
+
+class Layer(Weighted):
+    """Base of all layers. Keyword arguments are those every Keras layer takes.
+
+    Args: `name`, `trainable`, `dtype` (of weights and input, default floatx), `input_shape` or `batch_input_shape`
+    (what a first layer gets; None for sizes that vary), `input_dim`, `weights` (initial values as for `set_weights`),
+    `activity_regularizer`.
+    Raises ArgumentTypeError for any other keyword.
+    """
+
+    supports_masking = False
+    stateful = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        unknown = kwargs.keys() - KEYWORDS
+        if unknown:
+            raise ArgumentTypeError(
+                describe(
+                    f"{type(self).__name__}: unknown keyword argument",
+                    expected=", ".join(
+                        sorted({*parameters_of(type(self).__init__), *KEYWORDS} - {"self", "kwargs"})
+                    ),
+                    got=", ".join(sorted(unknown)),
+                )
+            )
+        name = kwargs.get("name")
+        self.name: str = name or unique_name(to_snake_case(type(self).__name__))
+        self._trainable = bool(kwargs.get("trainable", True))
+        self._dtype = kwargs.get("dtype") or kwargs.get("input_dtype")
+        self.built = False
+        self.input_spec: Any = None
+        self._inbound_nodes: list[Node] = []
+        self._outbound_nodes: list[Node] = []
+        self._trainable_weights: list[Variable] = []
+        self._non_trainable_weights: list[Variable] = []
+        self._losses: list[Any] = []
+        self._updates: list[tuple[ir.Variable, ir.Value]] = []
+        self._metrics: list[Any] = []
+        self._initial_weights = kwargs.get("weights")
+        self.activity_regularizer = kwargs.get("activity_regularizer")
+        shape = first_shape(kwargs)
+        if shape is not None:
+            self.batch_input_shape = shape
+
+    # -- what subclasses override
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights; called once, with the shape(s) of the first input (None for sizes that vary)."""
+        self.built = True
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """The outputs, made of K functions and other layers. The base class returns its input."""
+        return inputs
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the outputs. Layers that do not support masking refuse one that is not None."""
+        if self.supports_masking:
+            return mask
+        if any(m is not None for m in flatten(mask)):
+            raise ArgumentTypeError(
+                describe(
+                    f"layer {self.name} does not support masking",
+                    expected="a mask of None, or supports_masking = True",
+                    got="a mask from the layer before",
+                )
+            )
+        return None
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The output shape(s) for input shape(s), found by tracing `call` on placeholders."""
+        leaves = map_structure(
+            lambda s: Tensor(ir.Input("shape", placeholder_type(s, self.dtype, "shape"))),
+            input_shape,
+            is_shape,
+        )
+        with self._scratch():
+            self._build_once(leaves)
+            outputs = self.call(leaves)
+        return map_structure(lambda t: t.shape, outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make the layer again: the base keywords and every parameter of `__init__`.
+
+        Each parameter is read from the attribute of the same name. Raises UnsupportedError when there is none: such a
+        class must write its own `get_config`.
+        """
+        config: dict[str, Any] = {"name": self.name, "trainable": self._trainable}
+        if hasattr(self, "batch_input_shape"):
+            config["batch_input_shape"] = tuple(self.batch_input_shape)
+        if self._dtype is not None:
+            config["dtype"] = self.dtype
+        for parameter in init_parameters(type(self), Layer):
+            if not hasattr(self, parameter):
+                raise UnsupportedError(
+                    describe(
+                        f"{type(self).__name__} cannot describe itself",
+                        expected=f"an attribute {parameter!r} for its argument, or a get_config method",
+                        where=self.name,
+                    )
+                )
+            config[parameter] = config_value(getattr(self, parameter))
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    # -- losses, updates, metrics
+
+    def add_loss(self, losses: Any, inputs: Any = None) -> None:
+        """Add scalar tensors (or functions of none) to what training minimises."""
+        for loss in flatten(losses):
+            if loss is not None:
+                self._losses.append(loss)
+
+    def add_update(self, updates: Any, inputs: Any = None) -> None:
+        """Add variable updates, as K.update, K.update_add and K.moving_average_update return them."""
+        for update in updates if isinstance(updates, list) else [updates]:
+            variable, value = update
+            self._updates.append((_ir_variable(variable), as_value(value)))
+
+    def add_metric(self, value: Any, aggregation: str | None = "mean", name: str | None = None) -> None:
+        """Report a tensor as a metric."""
+        self._metrics.append((name or f"{self.name}_metric", value))
+
+    @property
+    def losses(self) -> list[Any]:
+        """Losses added in `call`, and those of regularisers on trainable weights."""
+        found = [loss() if callable(loss) else loss for loss in self._losses]
+        if self._trainable:
+            for weight in self._trainable_weights:
+                if weight.regularizer is not None:
+                    with scope(self.name), scope("regularizer"):
+                        found.append(weight.regularizer(weight))
+        return found + [loss for layer in self._sublayers() for loss in layer.losses]
+
+    @property
+    def updates(self) -> list[tuple[ir.Variable, ir.Value]]:
+        """Variable updates of this layer, in order. A frozen layer that is not stateful has none."""
+        mine = self._updates if self._trainable or self.stateful else []
+        return [*mine, *(update for layer in self._sublayers() for update in layer.updates)]
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [*self._metrics, *(metric for layer in self._sublayers() for metric in layer.metrics)]
+
+    # -- calling
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        outermost = _DEPTH.get() == 0
+        inputs = map_structure(_as_tensor, inputs)
+        if outermost:
+            inputs = map_structure(adopt, inputs)
+        accepted = parameters_of(type(self).call)
+        accepts_all = "kwargs" in accepted
+        if "mask" in accepted and kwargs.get("mask") is None:
+            masks = map_structure(lambda t: t._keras_mask, inputs)
+            if any(m is not None for m in flatten(masks)):
+                kwargs["mask"] = masks
+        training = kwargs.get("training", _TRAINING.get())
+        if training is not None and ("training" in accepted or accepts_all):
+            kwargs["training"] = training
+        elif "training" in kwargs and "training" not in accepted and not accepts_all:
+            del kwargs["training"]
+        with scope(self.name):
+            self._check_inputs(inputs)
+            self._build_once(inputs)
+            outputs = self._traced_call(training, inputs, *args, **kwargs)
+        outputs = map_structure(lambda t: _fresh(t, inputs, args, kwargs), outputs)
+        self._set_masks(inputs, outputs, kwargs.get("mask"))
+        self._regularize_activity(outputs)
+        if outermost:
+            self._record_node(inputs, outputs, args, kwargs)
+        return outputs
+
+    def _traced_call(self, training: Any, *args: Any, **kwargs: Any) -> Any:
+        depth, phase = _DEPTH.set(_DEPTH.get() + 1), _TRAINING.set(training)
+        try:
+            with collect_updates() as assigned:
+                outputs = self.call(*args, **kwargs)
+        finally:
+            _DEPTH.reset(depth)
+            _TRAINING.reset(phase)
+        # Keras 3 style `variable.assign` in `call` becomes an update that acts in training.
+        self._updates += [(variable, in_train_phase(value, variable)) for variable, value in assigned.items()]
+        return outputs
+
+    def _build_once(self, inputs: Any) -> None:
+        if self.built:
+            return
+        self.build(map_structure(lambda t: t.shape, inputs))
+        self.built = True
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
+
+    def _check_inputs(self, inputs: Any) -> None:
+        if self.input_spec is None:
+            return
+        specs = self.input_spec if isinstance(self.input_spec, list | tuple) else [self.input_spec]
+        tensors = flatten(inputs)
+        if len(tensors) != len(specs):
+            raise DataError(
+                describe(f"layer {self.name}: wrong number of inputs", expected=len(specs), got=len(tensors))
+            )
+        for spec, tensor in zip(specs, tensors, strict=True):
+            if spec is not None:
+                spec.check(tensor, self.name)
+
+    def _set_masks(self, inputs: Any, outputs: Any, mask: Any) -> None:
+        given = mask if mask is not None else map_structure(lambda t: t._keras_mask, inputs)
+        has_mask = any(m is not None for m in flatten(given))
+        if not has_mask and type(self).compute_mask is Layer.compute_mask:
+            return
+        if not has_mask:
+            given = None
+        computed = self.compute_mask(inputs, given)
+        tensors = flatten(outputs)
+        masks = flatten(computed) if isinstance(computed, list | tuple) else [computed] * len(tensors)
+        for tensor, made in zip(tensors, masks, strict=False):
+            tensor._keras_mask = made
+
+    def _regularize_activity(self, outputs: Any) -> None:
+        if self.activity_regularizer is None:
+            return
+        for tensor in flatten(outputs):
+            with scope(self.name), scope("activity_regularizer"):
+                self.add_loss(self.activity_regularizer(tensor) / Tensor(_batch_size(tensor)), inputs=True)
+
+    def _record_node(self, inputs: Any, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        node = Node(self, inputs, outputs, args, kwargs)
+        self._inbound_nodes.append(node)
+        for position, tensor in enumerate(flatten(outputs)):
+            remember(tensor, self, len(self._inbound_nodes) - 1, position)
+        for tensor in node.input_tensors:
+            if tensor._keras_history is not None:
+                tensor._keras_history[0]._outbound_nodes.append(node)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[None]:
+        """Trace without leaving losses, updates or nodes behind."""
+        kept = (list(self._losses), list(self._updates), list(self._inbound_nodes))
+        with collect_updates():
+            try:
+                yield
+            finally:
+                self._losses, self._updates, self._inbound_nodes = kept
+
+    # -- inputs and outputs of nodes
+
+    def get_input_at(self, node_index: int) -> Any:
+        return self._node(node_index).inputs
+
+    def get_output_at(self, node_index: int) -> Any:
+        return self._node(node_index).outputs
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        return map_structure(lambda t: t.shape, self.get_input_at(node_index))
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        return map_structure(lambda t: t.shape, self.get_output_at(node_index))
+
+    def get_input_mask_at(self, node_index: int) -> Any:
+        return map_structure(lambda t: t._keras_mask, self.get_input_at(node_index))
+
+    def get_output_mask_at(self, node_index: int) -> Any:
+        return map_structure(lambda t: t._keras_mask, self.get_output_at(node_index))
+
+    @property
+    def input(self) -> Any:
+        return self._only_node().inputs
+
+    @property
+    def output(self) -> Any:
+        return self._only_node().outputs
+
+    @property
+    def input_shape(self) -> Any:
+        return map_structure(lambda t: t.shape, self._node(0).inputs)
+
+    @property
+    def output_shape(self) -> Any:
+        return map_structure(lambda t: t.shape, self._node(0).outputs)
+
+    @property
+    def input_mask(self) -> Any:
+        return self.get_input_mask_at(0)
+
+    @property
+    def output_mask(self) -> Any:
+        return self.get_output_mask_at(0)
+
+    def _node(self, index: int) -> Node:
+        if not self._inbound_nodes:
+            raise NotBuiltError(
+                describe(f"layer {self.name} was never called", expected="a layer with an input")
+            )
+        try:
+            return self._inbound_nodes[index]
+        except IndexError:
+            raise NotBuiltError(
+                describe(
+                    f"layer {self.name} has no node {index}", expected=f"below {len(self._inbound_nodes)}"
+                )
+            ) from None
+
+    def _only_node(self) -> Node:
+        if len(self._inbound_nodes) > 1:
+            raise GraphError(
+                describe(
+                    f"layer {self.name} has {len(self._inbound_nodes)} inputs and outputs",
+                    expected="get_input_at(node) or get_output_at(node)",
+                )
+            )
+        return self._node(0)
+
+    # -- layers inside of layers
+
+    def _sublayers(self) -> list[Layer]:
+        """Layers held in attributes, directly or in lists, tuples and dicts, in order of assignment."""
+        found: dict[Layer, None] = {}
+        for key, value in vars(self).items():
+            if key not in ("_inbound_nodes", "_outbound_nodes"):
+                for item in _contained(value):
+                    found.setdefault(item)
+        return list(found)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def adopt(tensor: Tensor) -> Tensor:
+    """A tensor with a history: what bare operators made of tensors of a graph becomes the output of a TensorOp."""
+    if tensor._keras_history is not None or isinstance(tensor.value, ir.Input | ir.Constant | ir.Variable):
+        return tensor
+    frontier: dict[ir.Value, Tensor] = {}
+    pending, seen = [tensor.value], {tensor.value}
+    while pending:
+        value = pending.pop()
+        maker = origin(value)
+        if maker is not None:
+            frontier[value] = maker
+        elif isinstance(value, ir.Result):
+            new = [v for v in value.call.inputs if v not in seen]
+            seen.update(new)
+            pending += new
+    if not frontier:
+        return tensor
+    made = TensorOp(tensor.value, list(frontier))(list(frontier.values()))
+    made._keras_mask = tensor._keras_mask
+    return made
+
+
+class TensorOp(Layer):
+    """What operators between layers compute, as a layer: `x * 2 + y` in a functional model. It has no configuration."""
+
+    def __init__(self, result: ir.Value, operands: Sequence[ir.Value], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._result, self._operands = result, tuple(operands)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Tensor:
+        mapping = {old: t.value for old, t in zip(self._operands, flatten(inputs), strict=True)}
+        made = ir.Function("tensor_op", (), {"y": self._result}).replace(mapping)
+        return Tensor(made.outputs["y"])
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        raise UnsupportedError(
+            describe(
+                "bare operators between layers cannot be saved",
+                expected="a Lambda or a custom layer",
+                where=self.name,
+            )
+        )
+
+
+def _ir_variable(variable: Any) -> ir.Variable:
+    return variable.variable if isinstance(variable, Variable) else variable
+
+
+def _batch_size(tensor: Tensor) -> ir.Value:
+    return DimValue(tensor.dims[0], tensor.dtype)()
+
+
+def _as_tensor(x: Any) -> Any:
+    return x if x is None or isinstance(x, Tensor) else Tensor(as_value(x))
+
+
+def _fresh(output: Any, *given: Any) -> Tensor:
+    """An output that is one of the inputs gets a handle of its own, so that its history does not overwrite theirs."""
+    tensor = _as_tensor(output)
+    if (
+        isinstance(tensor, Variable)
+        or tensor._keras_history is not None
+        or any(tensor is t for t in flatten(given))
+    ):
+        return Tensor(tensor.value)
+    return tensor
+
+
+def _contained(value: Any) -> Iterator[Layer]:
+    if isinstance(value, Layer):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _contained(item)
+    elif isinstance(value, dict):
+        yield from _contained(list(value.values()))

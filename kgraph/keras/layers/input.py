@@ -1,0 +1,89 @@
+"""`Input` and `InputLayer`: where data enters a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kgraph.errors import ArgumentError, describe
+from kgraph.ir import graph as ir
+from kgraph.keras import settings
+from kgraph.keras.layers.base import Layer
+from kgraph.keras.layers.nodes import Node, remember
+from kgraph.keras.tensor import Tensor, as_value, placeholder_type
+from kgraph.keras.utils.naming import unique_name
+
+
+class InputLayer(Layer):
+    """A layer without inputs. Its one output is the placeholder, or the tensor given as `input_tensor`."""
+
+    def __init__(
+        self,
+        input_shape: Any = None,
+        batch_size: int | None = None,
+        batch_input_shape: Any = None,
+        dtype: str | None = None,
+        input_tensor: Any = None,
+        sparse: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        batch_input_shape = batch_input_shape or kwargs.pop("batch_shape", None)
+        super().__init__(name=name or unique_name("input"), dtype=dtype, **kwargs)
+        if sparse:
+            raise ArgumentError(
+                describe("sparse inputs do not exist here", expected="sparse=False", where=self.name)
+            )
+        self.sparse = False
+        self.built = True
+        self.trainable = False
+        self.is_placeholder = input_tensor is None
+        if input_tensor is not None:
+            tensor = Tensor(as_value(input_tensor), self.name)
+        else:
+            if batch_input_shape is None:
+                if input_shape is None:
+                    raise ArgumentError(
+                        describe("an input needs a shape", expected="shape or batch_shape", where=self.name)
+                    )
+                batch_input_shape = (
+                    batch_size,
+                    *((input_shape,) if isinstance(input_shape, int) else input_shape),
+                )
+            kind = dtype or settings.floatx()
+            tensor = Tensor(
+                ir.Input(self.name, placeholder_type(batch_input_shape, kind, self.name)), self.name
+            )
+        self.batch_input_shape = tensor.shape
+        self._dtype = tensor.dtype
+        node = Node(self, [], tensor, (), {})
+        self._inbound_nodes.append(node)
+        remember(tensor, self, 0, 0)
+
+    @property
+    def input(self) -> Tensor:
+        return self._inbound_nodes[0].outputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "batch_input_shape": self.batch_input_shape,
+            "dtype": self.dtype,
+            "sparse": False,
+            "name": self.name,
+        }
+
+
+def Input(
+    shape: Any = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    dtype: str | None = None,
+    sparse: bool = False,
+    tensor: Any = None,
+    batch_size: int | None = None,
+) -> Tensor:
+    """A symbolic input. `shape` leaves the batch out, `batch_shape` has it; None for sizes that vary.
+
+    Raises ArgumentError when neither is given.
+    """
+    layer = InputLayer(shape, batch_size, batch_shape, dtype, tensor, sparse, name)
+    return layer._inbound_nodes[0].outputs

@@ -1,0 +1,176 @@
+"""The weights of a layer: creating them, listing them, reading and writing their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kgraph.errors import DataError, NotBuiltError, describe
+from kgraph.ir.graph import scope
+from kgraph.keras import initializers, settings
+from kgraph.keras.layers.config import parameters_of
+from kgraph.keras.tensor import Tensor, Variable
+
+
+class Weighted:
+    """What has weights, of its own and of the layers inside of it."""
+
+    name: str
+    built: bool
+    _trainable: bool
+    _dtype: Any
+    _trainable_weights: list[Variable]
+    _non_trainable_weights: list[Variable]
+
+    def _sublayers(self) -> list[Any]:
+        """The layers inside of this one."""
+        return []
+
+    def add_weight(
+        self,
+        name: Any = None,
+        shape: Any = None,
+        dtype: str | None = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        trainable: bool = True,
+        constraint: Any = None,
+        **kwargs: Any,
+    ) -> Variable:
+        """Create a variable of the layer. Keras 3's order, `add_weight(shape, initializer, …)`, is understood too.
+
+        Raises NotBuiltError when the shape has a size that is not known.
+        """
+        from_shape_first = name is not None and not isinstance(name, str)
+        if from_shape_first:
+            name, shape, initializer = (kwargs.pop("weight_name", None), name, shape or initializer)
+        size = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        if any(not isinstance(d, int | np.integer) for d in size):
+            raise NotBuiltError(
+                describe(
+                    f"weight {name!r} has no definite shape", expected="integers", got=size, where=self.name
+                )
+            )
+        kind = dtype or self.dtype
+        make = initializer_for(initializer, kind)
+        with scope(self.name):
+            variable = Variable(
+                _initial(make, size, kind),
+                dtype=kind,
+                name=f"{self.name}/{name or 'weight'}",
+                trainable=trainable,
+                constraint=constraint,
+                regularizer=regularizer,
+            )
+        (self._trainable_weights if trainable else self._non_trainable_weights).append(variable)
+        return variable
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self._sublayers():
+            layer.trainable = value
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype if isinstance(self._dtype, str) else settings.floatx()
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        if not self._trainable:
+            return []
+        return _unique(
+            [*self._trainable_weights, *(w for layer in self._sublayers() for w in layer.trainable_weights)]
+        )
+
+    @trainable_weights.setter
+    def trainable_weights(self, weights: Sequence[Variable]) -> None:
+        self._trainable_weights = list(weights)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        inner = self._sublayers()
+        if self._trainable:
+            return _unique(
+                [*self._non_trainable_weights, *(w for layer in inner for w in layer.non_trainable_weights)]
+            )
+        return _unique(
+            [
+                *self._trainable_weights,
+                *self._non_trainable_weights,
+                *(w for layer in inner for w in layer.weights),
+            ]
+        )
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, weights: Sequence[Variable]) -> None:
+        self._non_trainable_weights = list(weights)
+
+    @property
+    def weights(self) -> list[Variable]:
+        return _unique([*self.trainable_weights, *self.non_trainable_weights])
+
+    @property
+    def variables(self) -> list[Variable]:
+        return self.weights
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """The values of `weights`, copied."""
+        return [weight.numpy() for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace the values of `weights`.
+
+        Raises DataError when their number or a shape differs; nothing is changed then.
+        """
+        mine = self.weights
+        if len(weights) != len(mine):
+            raise DataError(
+                describe(f"{self.name}: wrong number of weights", expected=len(mine), got=len(weights))
+            )
+        for variable, array in zip(mine, weights, strict=True):
+            if tuple(np.shape(array)) != variable.shape:
+                raise DataError(
+                    describe(
+                        f"{variable.name}: wrong shape", expected=variable.shape, got=tuple(np.shape(array))
+                    )
+                )
+        for variable, array in zip(mine, weights, strict=True):
+            variable.variable.storage.write(array)
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold. Raises NotBuiltError before the layer is built."""
+        if not self.built:
+            raise NotBuiltError(
+                describe(
+                    f"layer {self.name} has no weights yet",
+                    expected="a built layer: call it on an input first",
+                )
+            )
+        return sum(int(np.prod(weight.shape)) for weight in self.weights)
+
+
+def initializer_for(initializer: Any, dtype: str) -> Callable[..., Any]:
+    """The initialiser for an identifier; without one glorot_uniform for floats and zeros otherwise, as in Keras."""
+    if initializer is None:
+        initializer = "glorot_uniform" if dtype.startswith(("float", "bfloat")) else "zeros"
+    return initializers.get(initializer)
+
+
+def _initial(make: Callable[..., Any], shape: tuple[int, ...], dtype: str) -> Any:
+    value = (
+        make(shape, dtype=dtype)
+        if "dtype" in parameters_of(make) or parameters_of(make) & {"kwargs"}
+        else make(shape)
+    )
+    return np.asarray(value.numpy() if isinstance(value, Tensor) else value, dtype=dtype)
+
+
+def _unique(items: Sequence[Any]) -> list[Any]:
+    return list(dict.fromkeys(items))

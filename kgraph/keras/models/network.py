@@ -1,0 +1,279 @@
+"""`Network`: a graph of layers between input and output tensors, and itself a layer.
+
+The graph is found by walking the nodes back from the outputs. Calling a network on new inputs runs its layers again
+on them, so masks and the training flag pass through; its own weights are those of its layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kgraph.errors import ArgumentError, GraphError, NotBuiltError, describe
+from kgraph.ir import graph as ir
+from kgraph.keras.layers.base import Layer, adopt
+from kgraph.keras.layers.input import InputLayer
+from kgraph.keras.layers.nodes import Node, flatten, map_structure
+from kgraph.keras.tensor import Tensor
+
+
+class Network(Layer):
+    """A directed acyclic graph of layers.
+
+    Attributes: `inputs`, `outputs` (lists of tensors), `input_names`, `output_names`, `layers` in topological order.
+    Raises GraphError when the outputs do not depend on the inputs alone, or two layers share a name.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self.input_names: list[str] = []
+        self.output_names: list[str] = []
+        self._is_graph_network = False
+        if inputs is not None:
+            self._init_graph(inputs, outputs)
+
+    def _init_graph(self, inputs: Any, outputs: Any) -> None:
+        self._nested_inputs, self._nested_outputs = inputs, map_structure(adopt, outputs)
+        self.inputs, self.outputs = flatten(inputs), flatten(self._nested_outputs)
+        for tensor in [*self.inputs, *self.outputs]:
+            if not isinstance(tensor, Tensor) or tensor._keras_history is None:
+                raise GraphError(
+                    describe(
+                        "a model goes from the outputs of layers to the outputs of layers",
+                        expected="tensors from Input or from calling layers",
+                        got=repr(tensor),
+                        where=self.name,
+                    )
+                )
+        if len({id(t) for t in self.inputs}) != len(self.inputs):
+            raise GraphError(
+                describe("an input is listed twice", got=[t.name for t in self.inputs], where=self.name)
+            )
+        self._nodes = sort_nodes(self.inputs, self.outputs, self.name)
+        self._graph_layers = layers_by_depth(self._nodes, self.outputs)
+        names = [layer.name for layer in self._graph_layers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise GraphError(
+                describe("layer names must be unique in a model", got=f"{twice[0]!r} twice", where=self.name)
+            )
+        self.input_names = [t._keras_history[0].name for t in self.inputs]
+        self.output_names = _unique_names([t._keras_history[0].name for t in self.outputs])
+        self._is_graph_network = True
+        self.built = True
+
+    # -- the layer side
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Run the layers, in order, on other inputs."""
+        if not self._is_graph_network:
+            raise NotBuiltError(describe("a subclassed model needs a call method", where=self.name))
+        given = flatten(inputs)
+        if len(given) != len(self.inputs):
+            raise GraphError(
+                describe("wrong number of inputs", expected=len(self.inputs), got=len(given), where=self.name)
+            )
+        known = {id(old): Tensor(new.value) for old, new in zip(self.inputs, given, strict=True)}
+        for old, new, own_mask in zip(self.inputs, given, _masks(mask, given), strict=True):
+            known[id(old)]._keras_mask = own_mask if own_mask is not None else new._keras_mask
+        for node in self._nodes:
+            if isinstance(node.layer, InputLayer):
+                known.setdefault(id(node.outputs), node.outputs)
+                continue
+            args, kwargs = map_structure(lambda t: known.get(id(t), t), (node.args, node.kwargs))
+            if training is not None:
+                kwargs.setdefault("training", training)
+            made = node.layer(map_structure(lambda t: known[id(t)], node.inputs), *args, **kwargs)
+            for old, new in zip(node.output_tensors, flatten(made), strict=True):
+                known.setdefault(id(old), new)
+        return map_structure(lambda t: known[id(t)], self._nested_outputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The masks that the layers gave to the outputs; `call` has set them already."""
+        return mask
+
+    def _set_masks(self, inputs: Any, outputs: Any, mask: Any) -> None:
+        """Nothing to do: the inner layers have done it."""
+
+    # -- looking around
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in topological order; of a subclassed model those in its attributes."""
+        return list(self._graph_layers) if self._is_graph_network else super()._sublayers()
+
+    def _sublayers(self) -> list[Layer]:
+        return self.layers
+
+    @property
+    def input(self) -> Any:
+        return self.inputs[0] if len(self._require_graph().inputs) == 1 else self.inputs
+
+    @property
+    def output(self) -> Any:
+        return self.outputs[0] if len(self._require_graph().outputs) == 1 else self.outputs
+
+    @property
+    def input_shape(self) -> Any:
+        shapes = [t.shape for t in self._require_graph().inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        shapes = [t.shape for t in self._require_graph().outputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by name, or by position in `layers` (which wins). Raises ArgumentError when there is none."""
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ArgumentError(
+                    describe(
+                        "no layer at this index",
+                        expected=f"below {len(self.layers)}",
+                        got=index,
+                        where=self.name,
+                    )
+                )
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ArgumentError(
+            describe(
+                "no such layer", expected=", ".join(la.name for la in self.layers), got=name, where=self.name
+            )
+        )
+
+    @property
+    def stateful(self) -> bool:  # type: ignore[override]  # a class attribute for plain layers
+        return any(layer.stateful for layer in self.layers)
+
+    def reset_states(self) -> None:
+        """Put the states of all stateful layers back to zero."""
+        for layer in self.layers:
+            if getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+                layer.reset_states()
+
+    @property
+    def state_updates(self) -> list[Any]:
+        return [update for layer in self.layers if layer.stateful for update in layer.updates]
+
+    def count_params(self) -> int:
+        self._require_built()
+        return sum(int(np.prod(weight.shape)) for weight in self.weights)
+
+    def reachable(self, value: ir.Value) -> bool:
+        """Whether a value can be computed from this network's inputs (and variables) alone."""
+        mine = {t.value for t in self.inputs}
+        leaves = {v for call in ir.topological([value], stop=mine) for v in call.inputs} | {value}
+        return all(leaf in mine for leaf in leaves if isinstance(leaf, ir.Input))
+
+    def _require_graph(self) -> Network:
+        if not self.inputs:
+            raise NotBuiltError(
+                describe(
+                    f"model {self.name} has no graph yet", expected="an input shape, or a call on data first"
+                )
+            )
+        return self
+
+    def _require_built(self) -> None:
+        if not self.built:
+            raise NotBuiltError(
+                describe(
+                    f"model {self.name} is not built", expected="an input shape, or a call on data first"
+                )
+            )
+
+
+def sort_nodes(inputs: Sequence[Tensor], outputs: Sequence[Tensor], where: str) -> list[Node]:
+    """The nodes between inputs and outputs, inputs first. Iterative, so depth is no limit.
+
+    Raises GraphError when an input of a needed layer is not among `inputs`.
+    """
+    stop = {id(t) for t in inputs}
+    order: list[Node] = [_node_of(t) for t in inputs if isinstance(t._keras_history[0], InputLayer)]
+    done = {id(node) for node in order}
+    active: set[int] = set()
+    stack: list[tuple[Node, bool]] = [
+        (_node_of(t), False) for t in reversed(list(outputs)) if id(t) not in stop
+    ]
+    while stack:
+        node, expanded = stack.pop()
+        if id(node) in done:
+            continue
+        if expanded:
+            done.add(id(node))
+            order.append(node)
+            continue
+        if id(node) in active:
+            continue
+        active.add(id(node))
+        if isinstance(node.layer, InputLayer) and node.layer.is_placeholder:
+            raise GraphError(
+                describe(
+                    "the graph is disconnected: an output depends on an input that is not listed",
+                    expected=", ".join(str(t.name) for t in inputs) or "inputs",
+                    got=node.layer.name,
+                    where=where,
+                )
+            )
+        stack.append((node, True))
+        stack += [(_node_of(t), False) for t in reversed(node.input_tensors) if id(t) not in stop]
+    return order
+
+
+def layers_by_depth(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> list[Layer]:
+    """The layers of sorted nodes, farthest from the outputs first; ties as a walk from the outputs meets them.
+
+    This is Keras's order of `model.layers`, and so of the weights in its files.
+    """
+    depth: dict[int, int] = {}
+    for node in reversed(nodes):
+        depth.setdefault(id(node), 0)
+        for tensor in node.input_tensors:
+            maker = id(_node_of(tensor))
+            depth[maker] = max(depth.get(maker, 0), depth[id(node)] + 1)
+    inside = {id(node) for node in nodes}
+    met: dict[Layer, None] = {}
+    stack, seen = [_node_of(t) for t in reversed(list(outputs))], set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen or id(node) not in inside:
+            continue
+        seen.add(id(node))
+        met.setdefault(node.layer)
+        stack += [_node_of(t) for t in reversed(node.input_tensors)]
+    met.update(dict.fromkeys(node.layer for node in nodes))
+    deepest = {layer: max(depth[id(n)] for n in nodes if n.layer is layer) for layer in met}
+    return sorted(met, key=lambda layer: -deepest[layer])
+
+
+def _node_of(tensor: Tensor) -> Node:
+    layer, index, _ = tensor._keras_history
+    return layer._inbound_nodes[index]
+
+
+def _unique_names(names: Sequence[str]) -> list[str]:
+    """Names with _1, _2 … after repeats: one layer can give several outputs."""
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        made.append(f"{name}_{count}" if count else name)
+    return made
+
+
+def _masks(mask: Any, tensors: Sequence[Tensor]) -> list[Any]:
+    masks = flatten(mask)
+    return masks if len(masks) == len(tensors) else [None] * len(tensors)
