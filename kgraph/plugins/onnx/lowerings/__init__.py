@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.lowerings import activations, elementwise, linalg, reduce, shape
+from kgraph.plugins.onnx.lowerings import activations, elementwise, indexing, linalg, norm, reduce, shape
 
-TABLE = LoweringTable().merge([activations.TABLE, elementwise.TABLE, linalg.TABLE, reduce.TABLE, shape.TABLE])
+FAMILIES = (activations, elementwise, indexing, linalg, norm, reduce, shape)
+
+TABLE = LoweringTable().merge([family.TABLE for family in FAMILIES])

@@ -1,0 +1,20 @@
+"""Lowerings of `ops/norm.py`. The training form decomposes: CUDA has no kernel for it."""
+
+from __future__ import annotations
+
+from kgraph.ir.graph import Call
+from kgraph.ops.norm import BatchNorm
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.emit import Emitter
+
+TABLE = LoweringTable()
+
+
+@TABLE.lowers(BatchNorm)
+def batch_norm(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    """ONNX has the channels on axis 1 only."""
+    op, x = call.op, call.inputs[0]
+    assert isinstance(op, BatchNorm)
+    if op.axis % x.rank != 1:
+        return emitter.expand(call)
+    return emitter.node("BatchNormalization", *operands, epsilon=op.epsilon)
