@@ -1,3 +1,38 @@
-"""What can stand in a graph: one declaration per op, one module per family."""
+"""What can stand in a graph: one declaration per op, one module per family.
+
+Importing any family imports them all, so that the registry does not depend on who imported what.
+"""
 
 from __future__ import annotations
+
+from kgraph.ops import (
+    activations,
+    base,
+    broadcast,
+    control,
+    elementwise,
+    indexing,
+    linalg,
+    logic,
+    loss,
+    norm,
+    reduce,
+    samples,
+    shape,
+)
+
+__all__ = [
+    "activations",
+    "base",
+    "broadcast",
+    "control",
+    "elementwise",
+    "indexing",
+    "linalg",
+    "logic",
+    "loss",
+    "norm",
+    "reduce",
+    "samples",
+    "shape",
+]
