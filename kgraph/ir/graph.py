@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SCOPE: ContextVar[str] = ContextVar("scope", default="")
 
 ROLES = ("weight", "statistic", "optimizer", "metric", "rng", "rnn")
+# Changes of these are not changes of what a model computes.
+BOOKKEEPING = ("optimizer", "metric")
 
 
 class Value:
@@ -92,7 +94,7 @@ class Variable(Value):
         super().__init__(type_of(value))
         self.name = name
         self.role = role
-        self.storage = Storage(self.type, value)
+        self.storage = Storage(self.type, value, counts=role not in BOOKKEEPING)
 
     def __repr__(self) -> str:
         return f"Variable({self.name}: {self.type})"

@@ -115,6 +115,10 @@ class Op:
         """Attribute names and values, in order of declaration."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses
 
+    def is_symbolic(self) -> bool:
+        """Whether an attribute holds a symbolic dimension, so that only a run can tell its value."""
+        return any(_is_symbolic(value) for value in self.attributes().values())
+
     def resolve(self, env: Mapping[str, int]) -> Op:
         """The op with symbolic dimensions in its attributes replaced by their sizes in `env`."""
         changed = {

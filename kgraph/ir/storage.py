@@ -31,13 +31,14 @@ class Home(Protocol):
 class Storage:
     """The value of one variable and the place where it is."""
 
-    __slots__ = ("__weakref__", "_array", "_home", "type")
+    __slots__ = ("__weakref__", "_array", "_counts", "_home", "type")
 
     writes = 0
-    """Counts, over the whole process, every change of a value outside of metric accumulation. Snapshots compare it."""
+    """Counts, over the process, the changes of values that models compute with. Who keeps a snapshot compares it."""
 
-    def __init__(self, type: TensorType, array: Array) -> None:
+    def __init__(self, type: TensorType, array: Array, counts: bool = True) -> None:
         self.type = type
+        self._counts = counts
         self._array: Array | None = None
         self._home: Home | None = None
         self.write(array)
@@ -58,7 +59,8 @@ class Storage:
                     "the value does not fit the variable", expected=self.type, got=f"shape {value.shape}"
                 )
             )
-        Storage.writes += 1
+        if self._counts:
+            Storage.writes += 1
         if self._home is not None:
             self._home.store(self, value)
         else:

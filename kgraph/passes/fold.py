@@ -29,7 +29,7 @@ class FoldConstants(Pass):
             constants = [value for value in inputs if isinstance(value, Constant)]
             if len(constants) != len(inputs) or not all(result.type.is_static for result in call.results):
                 return None
-            if isinstance(call.op, BroadcastTo):
+            if isinstance(call.op, BroadcastTo) or call.op.is_symbolic():
                 return None
             grown = sum(np.dtype(r.dtype).itemsize * int(np.prod(r.type.static_shape)) for r in call.results)
             if grown > max(self.max_growth, sum(value.array.nbytes for value in constants)):

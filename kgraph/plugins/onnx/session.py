@@ -9,7 +9,7 @@ import numpy as np
 
 from kgraph.errors import BackendError, describe
 from kgraph.ir.dims import evaluate_shape
-from kgraph.ir.graph import Function, Variable
+from kgraph.ir.graph import BOOKKEEPING, Function
 from kgraph.ir.interpret import bind_inputs
 from kgraph.ir.storage import Storage
 from kgraph.ir.types import Array
@@ -17,10 +17,7 @@ from kgraph.plugins.backend import CompileOptions, Program
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.device import Device
 from kgraph.plugins.onnx.emit import Model, Target, build_model
-from kgraph.plugins.onnx.state import DeviceState, Group, aligned
-
-# Changes of these are not changes of what a model computes.
-_BOOKKEEPING = ("metric", "optimizer")
+from kgraph.plugins.onnx.state import DeviceState, Slot, aligned, state_of
 
 
 def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
@@ -43,7 +40,7 @@ def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
 
 
 class CompiledFunction:
-    """One function: its model and session, and which groups of state it touches."""
+    """One function: its model and session, and a second version with constant weights while they rest."""
 
     def __init__(
         self,
@@ -57,9 +54,14 @@ class CompiledFunction:
         self._settings = (table, target, device, options)
         self.model = build_model(function, table, target)
         self.session = make_session(self.model, device, options)
-        self.changes_meaning = any(v.role not in _BOOKKEEPING for v in function.updates)
+        self._changes_meaning = any(v.role not in BOOKKEEPING for v in function.updates)
         self._frozen: tuple[int, Model, Any] | None = None
         self._resting_since = -1
+
+    def note_run(self) -> None:
+        """Count a run that changed what models compute, so that frozen versions are not used any longer."""
+        if self._changes_meaning:
+            Storage.writes += 1
 
     def frozen(self) -> tuple[Model, Any] | None:
         """Model and session with the weights as constants, made when the weights have rested for one run; else None.
@@ -83,19 +85,20 @@ class OnnxExecutable:
     """A program compiled for onnxruntime."""
 
     def __init__(
-        self, program: Program, table: LoweringTable, target: Target, device: Device, options: CompileOptions
-    ):
+        self,
+        program: Program,
+        table: LoweringTable,
+        target: Target,
+        device: Device,
+        options: CompileOptions,
+    ) -> None:
         self.device = device
+        self.state = state_of(device)
         self.functions = {
             name: CompiledFunction(function, table, target, device, options)
             for name, function in program.functions.items()
         }
         self._freezable = program.freezable
-        updated_by: dict[Variable, frozenset[str]] = {
-            variable: frozenset(name for name, f in program.functions.items() if variable in f.updates)
-            for variable in program.variables()
-        }
-        self.state = DeviceState(updated_by, device)
         self._steps: dict[tuple[str, tuple[tuple[int, ...], ...]], OnnxStep] = {}
 
     def run(self, function: str, inputs: Sequence[Array]) -> list[Array]:
@@ -107,34 +110,26 @@ class OnnxExecutable:
         if not model.state_inputs and not model.state_outputs:
             return list(session.run(None, dict(zip(model.inputs, arrays, strict=True))))
         outputs = [aligned(evaluate_shape(v.shape, env), v.dtype) for v in compiled.function.outputs.values()]
-        self.state.gather()
-        binding = bind(model, session, self.state, arrays, outputs)
-        session.run_with_iobinding(binding)
-        self.finish(compiled)
+        now = self.state.slots(list(model.state_inputs), [])
+        updated = self.state.slots([*compiled.function.updates], [*compiled.function.updates])
+        session.run_with_iobinding(bind(model, session, now, updated, arrays, outputs))
+        for slot in updated:
+            slot.current ^= 1
+        compiled.note_run()
         return outputs
 
     def step(self, function: str, shapes: Sequence[tuple[int, ...]]) -> OnnxStep:
         key = (function, tuple(tuple(shape) for shape in shapes))
         if key not in self._steps:
-            self._steps[key] = OnnxStep(self, self.functions[function], key[1])
+            self._steps[key] = OnnxStep(self.state, self.functions[function], key[1])
         return self._steps[key]
-
-    def finish(self, compiled: CompiledFunction) -> None:
-        """After a run: what was written becomes current."""
-        for group in self._groups(compiled):
-            group.turn ^= 1
-        if compiled.changes_meaning:
-            Storage.writes += 1
-
-    def _groups(self, compiled: CompiledFunction) -> list[Group]:
-        return list(dict.fromkeys(self.state.group_of[v] for v in compiled.function.updates))
 
 
 class OnnxStep:
-    """A function bound to host buffers of fixed shapes; calling it costs one runtime call and next to nothing else."""
+    """A function bound to host buffers of fixed shapes; a call costs one runtime call and next to nothing else."""
 
     def __init__(
-        self, executable: OnnxExecutable, compiled: CompiledFunction, shapes: Sequence[tuple[int, ...]]
+        self, state: DeviceState, compiled: CompiledFunction, shapes: Sequence[tuple[int, ...]]
     ) -> None:
         function = compiled.function
         self.inputs: Sequence[Array] = [
@@ -144,37 +139,54 @@ class OnnxStep:
         self.outputs: Sequence[Array] = [
             aligned(evaluate_shape(v.shape, env), v.dtype) for v in function.outputs.values()
         ]
-        self._compiled, self._state = compiled, executable.state
-        groups = {executable.state.group_of[v]: None for v in function.variables()}
-        swapped = {executable.state.group_of[v]: None for v in function.updates}
-        self._groups, self._swapped = tuple(groups), tuple(swapped)
-        self._generation = -1
-        self._bindings: dict[tuple[int, ...], Any] = {}
+        self._compiled, self._state = compiled, state
         self._run = compiled.session.run_with_iobinding
+        self._copies_inputs = state.device.kind != "cpu"
+        self._bindings: dict[tuple[int, ...], Any] = {}
+        self._pair: tuple[Any, Any] = (None, None)
+        self.updated: Sequence[Slot] = ()
+        self.parity = 0
 
     def __call__(self) -> None:
-        self._state.gather()
-        if self._generation != self._state.generation:
-            self._bindings.clear()
-            self._generation = self._state.generation
-        turns = tuple([group.turn for group in self._groups])
-        binding = self._bindings.get(turns)
-        if binding is None:
-            compiled = self._compiled
-            binding = bind(compiled.model, compiled.session, self._state, self.inputs, self.outputs)
-            self._bindings[turns] = binding
-        elif self._state.device.kind != "cpu":
+        if self._state.active is not self:
+            self._activate()
+        binding = self._pair[self.parity]
+        if self._copies_inputs:
             for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
                 binding.bind_cpu_input(name, array)
         self._run(binding)
-        for group in self._swapped:
-            group.turn ^= 1
-        if self._compiled.changes_meaning:
-            Storage.writes += 1
+        self.parity ^= 1
+        self._compiled.note_run()
+
+    def _activate(self) -> None:
+        """Find or make the two bindings for where the variables are now."""
+        function, model = self._compiled.function, self._compiled.model
+        now = self._state.slots(list(model.state_inputs))
+        self.updated = self._state.slots([*function.updates], [*function.updates])
+        first = self._binding(now)
+        for slot in self.updated:
+            slot.current ^= 1
+        second = self._binding(now)
+        for slot in self.updated:
+            slot.current ^= 1
+        self._pair = (first, second)
+        self._state.active = self
+
+    def _binding(self, now: Sequence[Slot]) -> Any:
+        key = tuple(id(slot.now) for slot in (*now, *self.updated))
+        if key not in self._bindings:
+            model, session = self._compiled.model, self._compiled.session
+            self._bindings[key] = bind(model, session, now, self.updated, self.inputs, self.outputs)
+        return self._bindings[key]
 
 
 def bind(
-    model: Model, session: Any, state: DeviceState, inputs: Sequence[Array], outputs: Sequence[Array]
+    model: Model,
+    session: Any,
+    now: Sequence[Slot],
+    updated: Sequence[Slot],
+    inputs: Sequence[Array],
+    outputs: Sequence[Array],
 ) -> Any:
     """An IO binding: host arrays for inputs and outputs (shared, not copied, on the CPU), device buffers for state.
 
@@ -185,10 +197,10 @@ def bind(
     binding = session.io_binding()
     for name, array in zip(model.inputs, inputs, strict=True):
         binding.bind_cpu_input(name, array)
-    for variable, name in model.state_inputs.items():
-        binding.bind_ortvalue_input(name, state.current(variable))
+    for name, slot in zip(model.state_inputs.values(), now, strict=True):
+        binding.bind_ortvalue_input(name, slot.now.value)
     for name, array in zip(model.outputs, outputs, strict=True):
         binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
-    for variable, name in model.state_outputs.items():
-        binding.bind_ortvalue_output(name, state.next(variable))
+    for name, slot in zip(model.state_outputs.values(), updated, strict=True):
+        binding.bind_ortvalue_output(name, slot.next.value)
     return binding

@@ -1,14 +1,18 @@
-"""Variables on the device: two buffers each, used in turn.
+"""Variables on a device: two buffers each, used in turn.
 
-A step reads one buffer of a variable and writes the other, so nothing is copied back and no kernel overwrites what
-another one still reads. Variables that the same functions update always swap together; such a group has one turn
-counter.
+A run reads one buffer of a variable and writes the other, so nothing is copied back and no kernel overwrites what
+another one still reads. All programs on a device share one `DeviceState`: models that share a layer share its weights in place.
+
+Swapping costs nothing per step: a bound step that runs again and again only alternates between its two bindings, and
+tells the variables which buffer is current when somebody else asks (`flush`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -56,66 +60,77 @@ class Buffer:
             self.value.update_inplace(np.ascontiguousarray(array).reshape(array.shape))
 
 
-class Group:
-    """Variables that swap buffers together."""
+class Slot:
+    """The buffers of one variable. The second one is made when something updates the variable."""
 
-    __slots__ = ("turn", "variables")
+    __slots__ = ("buffers", "current")
 
-    def __init__(self) -> None:
-        self.turn = 0
-        self.variables: list[Variable] = []
+    def __init__(self, buffer: Buffer) -> None:
+        self.buffers = [buffer]
+        self.current = 0
+
+    @property
+    def now(self) -> Buffer:
+        return self.buffers[self.current]
+
+    @property
+    def next(self) -> Buffer:
+        return self.buffers[1 - self.current]
+
+
+class Runner(Protocol):
+    """A bound step that may have swapped its variables an odd number of times without saying so yet."""
+
+    parity: int
+    updated: Sequence[Slot]
 
 
 class DeviceState:
-    """The home of a program's variables."""
+    """The home of every variable that is used on a device."""
 
-    def __init__(self, updated_by: Mapping[Variable, frozenset[str]], device: Device) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
-        self._buffers: dict[Variable, list[Buffer]] = {}
-        self._by_storage = {variable.storage: variable for variable in updated_by}
-        self._updated = {variable for variable, functions in updated_by.items() if functions}
-        self._away: set[Variable] = set(updated_by)
-        groups: dict[frozenset[str], Group] = {}
-        self.group_of: dict[Variable, Group] = {}
-        for variable, functions in updated_by.items():
-            group = groups.setdefault(functions, Group())
-            group.variables.append(variable)
-            self.group_of[variable] = group
-        self.generation = 0
-        """Grows when buffers are made anew, so that bindings to the old ones are dropped."""
+        self.active: Runner | None = None
+        self._slots: WeakKeyDictionary[Storage, Slot] = WeakKeyDictionary()
 
-    def gather(self) -> None:
-        """Take over every variable that lives elsewhere. Costs nothing when all are here."""
-        if not self._away:
-            return
-        for variable in list(self._away):
-            value = variable.storage.move_to(self)
-            if variable in self._buffers:
-                self._buffers[variable][self._turn(variable)].write(value)
-            else:
-                count = 2 if variable in self._updated else 1
-                self._buffers[variable] = [Buffer(value, self.device) for _ in range(count)]
-                self.generation += 1
-        self._away.clear()
+    def slots(self, variables: Sequence[Variable], updated: Sequence[Variable] = ()) -> list[Slot]:
+        """The slots of variables, taken over from wherever they are; those of `updated` have a second buffer."""
+        self.flush()
+        found = []
+        for variable in variables:
+            storage = variable.storage
+            if storage.home is not self:
+                self._slots[storage] = Slot(Buffer(storage.move_to(self), self.device))
+            found.append(self._slots[storage])
+        for variable in updated:
+            slot = self._slots[variable.storage]
+            if len(slot.buffers) == 1:
+                slot.buffers.append(Buffer(slot.now.read(), self.device))
+        return found
 
-    def current(self, variable: Variable) -> Any:
-        """The OrtValue that holds the variable now."""
-        return self._buffers[variable][self._turn(variable)].value
-
-    def next(self, variable: Variable) -> Any:
-        """The OrtValue that the next value of an updated variable goes to."""
-        return self._buffers[variable][1 - self._turn(variable)].value
+    def flush(self) -> None:
+        """Write down the swaps of the active step, and make it no longer active."""
+        if self.active is not None:
+            if self.active.parity:
+                for slot in self.active.updated:
+                    slot.current ^= 1
+                self.active.parity = 0
+            self.active = None
 
     def fetch(self, storage: Storage) -> Array:
-        variable = self._by_storage[storage]
-        return self._buffers[variable][self._turn(variable)].read()
+        self.flush()
+        return self._slots[storage].now.read()
 
     def store(self, storage: Storage, array: Array) -> None:
-        variable = self._by_storage[storage]
-        self._buffers[variable][self._turn(variable)].write(array)
+        self.flush()
+        self._slots[storage].now.write(array)
 
     def release(self, storage: Storage) -> None:
-        self._away.add(self._by_storage[storage])
+        self.flush()
+        del self._slots[storage]
 
-    def _turn(self, variable: Variable) -> int:
-        return self.group_of[variable].turn if variable in self._updated else 0
+
+@cache
+def state_of(device: Device) -> DeviceState:
+    """The state of a device; one for the process."""
+    return DeviceState(device)
