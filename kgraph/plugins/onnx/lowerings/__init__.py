@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.lowerings import activations, elementwise, indexing, linalg, norm, reduce, shape
+from kgraph.plugins.onnx.lowerings import (
+    activations,
+    conv,
+    elementwise,
+    indexing,
+    linalg,
+    norm,
+    pool,
+    reduce,
+    shape,
+)
 
-FAMILIES = (activations, elementwise, indexing, linalg, norm, reduce, shape)
+FAMILIES = (activations, conv, elementwise, indexing, linalg, norm, pool, reduce, shape)
 
 TABLE = LoweringTable().merge([family.TABLE for family in FAMILIES])

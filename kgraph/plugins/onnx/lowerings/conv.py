@@ -1,0 +1,95 @@
+"""Lowerings of `ops/conv.py`: the runtime's own kernels for float32, matrix products for the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kgraph.ir.dims import Dim, maximum
+from kgraph.ir.graph import Call
+from kgraph.ops.conv import Conv, ConvInputGrad
+from kgraph.ops.windows import span
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.lowerings.decomposed import decomposed
+
+TABLE = LoweringTable()
+
+
+@TABLE.lowers(Conv)
+def conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op = call.op
+    assert isinstance(op, Conv)
+    x, w = operands
+    if call.inputs[0].dtype != "float32":
+        return decomposed(emitter, call, operands)
+    befores, afters = [before for before, _ in op.pads], [after for _, after in op.pads]
+    pads: list[Dim] = [*befores, *afters]
+    if not all(isinstance(amount, int) for amount in pads):
+        x, pads = _pad(emitter, x, befores, afters), [0] * len(pads)
+    return emitter.node(
+        "Conv",
+        x,
+        w,
+        kernel_shape=call.inputs[1].type.static_shape[2:],
+        strides=op.strides,
+        pads=pads,
+        dilations=op.dilations,
+        group=op.groups,
+    )
+
+
+@TABLE.lowers(ConvInputGrad)
+def conv_input_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    """ConvTranspose, whose whole result is then cut, or filled up with zeros, to the shape that is asked for.
+
+    The node does both where sizes are known. CUDA does it only for the same pads on both sides, so there, and for
+    symbolic sizes, what is left is done by Slice and Pad.
+    """
+    op = call.op
+    assert isinstance(op, ConvInputGrad)
+    dy, w = call.inputs
+    if dy.dtype != "float32":
+        return decomposed(emitter, call, operands)
+    kernel = w.type.static_shape[2:]
+    spans = map(span, kernel, op.dilations)
+    whole = [(n - 1) * s + k for n, s, k in zip(dy.shape[2:], op.strides, spans, strict=True)]
+    before = [amount for amount, _ in op.pads]
+    after = [n - b - size for n, b, size in zip(whole, before, op.shape, strict=True)]
+    cut = [(b, a) for b, a in zip(before, after, strict=True) if isinstance(b, int) and isinstance(a, int)]
+    if len(cut) < len(whole):
+        by_node, missing = [(0, 0)] * len(whole), [0] * len(whole)
+    else:
+        by_node, missing = [(b, max(a, 0)) for b, a in cut], [max(-a, 0) for _, a in cut]
+        if emitter.target.device == "cuda":
+            by_node = [(min(pair), min(pair)) for pair in by_node]
+    made = emitter.node(
+        "ConvTranspose",
+        *operands,
+        kernel_shape=kernel,
+        strides=op.strides,
+        pads=[b for b, _ in by_node] + [a for _, a in by_node],
+        dilations=op.dilations,
+        group=op.groups,
+        output_padding=missing,
+    )
+    starts = [b - done for b, (done, _) in zip(before, by_node, strict=True)]
+    sizes = [n - b - a + m for n, (b, a), m in zip(whole, by_node, missing, strict=True)]
+    return _cut(emitter, made, starts, sizes, list(op.shape))
+
+
+def _cut(emitter: Emitter, x: str, starts: list[Dim], have: list[Dim], wanted: list[Dim]) -> str:
+    """`x` [N, C, *have] from `starts` on, to [N, C, *wanted], zeros where it ends too early."""
+    if set(starts) == {0} and have == wanted:
+        return x
+    stops = [start + size for start, size in zip(starts, wanted, strict=True)]
+    short = [maximum(stop - size, 0) for stop, size in zip(stops, have, strict=True)]
+    if any(amount != 0 for amount in short):
+        x = _pad(emitter, x, [0] * len(short), short)
+    axes = emitter.ints(range(2, 2 + len(stops)))
+    return emitter.node("Slice", x, emitter.shape(tuple(starts)), emitter.shape(tuple(stops)), axes)
+
+
+def _pad(emitter: Emitter, x: str, befores: list[Dim], afters: list[Dim]) -> str:
+    """`x` [N, C, *S] with zeros around its spatial axes."""
+    zero = emitter.constant(np.zeros((), "float32"))
+    return emitter.node("Pad", x, emitter.shape((0, 0, *befores, 0, 0, *afters)), zero)

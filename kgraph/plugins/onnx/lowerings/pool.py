@@ -1,0 +1,55 @@
+"""Lowerings of `ops/pool.py`. What is missing here is decomposed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kgraph.ir.dims import Dim
+from kgraph.ir.graph import Call
+from kgraph.ops.pool import AveragePool, MaxPool
+from kgraph.ops.windows import Pads
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.lowerings.decomposed import decomposed
+
+TABLE = LoweringTable()
+
+
+@TABLE.lowers(MaxPool)
+def max_pool(emitter: Emitter, call: Call, operands: list[str]) -> str:
+    op = call.op
+    assert isinstance(op, MaxPool)
+    (x,) = operands
+    pads = flat_pads(emitter, op.pads)
+    if pads is None:
+        amounts = ((0, 0), (0, 0), *op.pads)
+        both = tuple(before for before, _ in amounts) + tuple(after for _, after in amounts)
+        lowest = emitter.constant(np.asarray(-np.inf, call.inputs[0].dtype))
+        x = emitter.node("Pad", x, emitter.shape(both), lowest)
+    return emitter.node("MaxPool", x, kernel_shape=op.window, strides=op.strides, pads=pads)
+
+
+@TABLE.lowers(AveragePool)
+def average_pool(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op = call.op
+    assert isinstance(op, AveragePool)
+    pads = flat_pads(emitter, op.pads)
+    if pads is None or call.inputs[0].dtype != "float32":
+        return decomposed(emitter, call, operands)
+    return emitter.node(
+        "AveragePool", *operands, kernel_shape=op.window, strides=op.strides, pads=pads, count_include_pad=0
+    )
+
+
+def flat_pads(emitter: Emitter, pads: Pads) -> list[int] | None:
+    """Pads as the attribute of an ONNX node, all before and then all after; None when they must be a Pad node.
+
+    An attribute holds no symbols, and cuDNN's pooling knows only the same pads on both sides.
+    """
+    flat: list[Dim] = [before for before, _ in pads] + [after for _, after in pads]
+    known = [amount for amount in flat if isinstance(amount, int)]
+    if len(known) < len(flat) or (
+        emitter.target.device == "cuda" and any(before != after for before, after in pads)
+    ):
+        return None
+    return known
