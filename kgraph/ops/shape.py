@@ -88,6 +88,38 @@ class Concat(Op):
         yield Sample(cls(-2), (floats(2, 3), floats(1, 3)))
 
 
+@op("split")
+class Split(Op):
+    """x -> pieces of lengths `sizes` along `axis`, in order; the transpose of Concat."""
+
+    sizes: tuple[int, ...] = ()
+    axis: int = 0
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis = normalize_axis(self.axis, x.rank, "split axis")
+        length = x.shape[axis]
+        if isinstance(length, int) and sum(self.sizes) != length:
+            raise ShapeError(
+                describe("the pieces do not make up the axis", expected=length, got=sum(self.sizes))
+            )
+        return tuple(x.with_shape((*x.shape[:axis], size, *x.shape[axis + 1 :])) for size in self.sizes)
+
+    def evaluate(self, x: Array) -> tuple[Array, ...]:
+        return tuple(np.split(x, np.cumsum(self.sizes)[:-1], self.axis))
+
+    def vjp(self, call: Call, *gradients: Value | None) -> Gradients:
+        pieces = [
+            full(result.shape, 0.0, result.dtype) if dy is None else dy
+            for result, dy in zip(call.results, gradients, strict=True)
+        ]
+        return (concat(pieces, self.axis),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls((2, 1, 3), 1), (floats(2, 6),))
+        yield Sample(cls((1, 1), -2), (floats(2, 3),))
+
+
 @op("slice")
 class Slice(Op):
     """x -> x[starts[i] : stops[i] : steps[i]] on each axis i. 0 <= start <= stop; steps are positive."""
@@ -308,6 +340,10 @@ def transpose(x: Value, perm: Sequence[int] | None = None) -> Value:
 
 def concat(values: Sequence[Value], axis: int) -> Value:
     return values[0] if len(values) == 1 else Concat(axis)(*values)
+
+
+def split(x: Value, sizes: Sequence[int], axis: int) -> tuple[Value, ...]:
+    return Split(tuple(sizes), axis).apply(x)
 
 
 def slice_axis(x: Value, axis: int, start: Dim, stop: Dim, step: int = 1) -> Value:

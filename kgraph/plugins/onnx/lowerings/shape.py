@@ -41,6 +41,15 @@ def concat(emitter: Emitter, call: Call, operands: list[str]) -> str:
     return emitter.node("Concat", *operands, axis=op.axis)
 
 
+@TABLE.lowers(shape.Split)
+def split(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
+    op = call.op
+    assert isinstance(op, shape.Split)
+    if len(op.sizes) == 1:
+        return [emitter.node("Identity", *operands)]
+    return emitter.node_multi("Split", *operands, emitter.ints(op.sizes), outputs=len(op.sizes), axis=op.axis)
+
+
 @TABLE.lowers(shape.Slice)
 def slice_(emitter: Emitter, call: Call, operands: list[str]) -> str:
     """Only the axes that are cut are named."""
