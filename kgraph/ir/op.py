@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from kgraph.errors import GraphError, ShapeError, describe
 from kgraph.ir.dims import Sym, evaluate_dim
-from kgraph.ir.graph import Call, Input, Value, current_scope
+from kgraph.ir.graph import Call, Function, Input, Value, current_scope
 from kgraph.ir.types import Array, TensorType
 
 Types = TensorType | tuple[TensorType, ...]
@@ -159,6 +159,11 @@ def registry() -> Mapping[str, type[Op]]:
     return dict(_REGISTRY)
 
 
+def nested_functions(op: Op) -> list[Function]:
+    """The functions that an op holds as attributes, such as the body of a scan."""
+    return [value for value in op.attributes().values() if isinstance(value, Function)]
+
+
 def _is_symbolic(value: object) -> bool:
     return isinstance(value, Sym) or (isinstance(value, tuple) and any(_is_symbolic(item) for item in value))
 
@@ -175,4 +180,4 @@ def _show(value: object) -> str:
     return f"@{value.name}" if hasattr(value, "outputs") and hasattr(value, "name") else repr(value)
 
 
-__all__ = ["Arrays", "Gradients", "Op", "Sample", "Types", "op", "registry"]
+__all__ = ["Arrays", "Gradients", "Op", "Sample", "Types", "nested_functions", "op", "registry"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, Variable
+from kgraph.ir.op import nested_functions
 
 _COMMENT_COLUMN = 88
 
@@ -26,7 +27,7 @@ def format_function(function: Function) -> str:
     nested: list[Function] = []
     for call in function.calls():
         lines.append(_format_call(call, names))
-        nested += [value for value in call.op.attributes().values() if isinstance(value, Function)]
+        nested += nested_functions(call.op)
     lines.append("  return " + ", ".join(f"{key}={names[value]}" for key, value in function.outputs.items()))
     lines += [f"  update {names[v]} = {names[value]}" for v, value in function.updates.items()]
     lines.append("}")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from kgraph.errors import GraphError, describe
 from kgraph.ir.graph import Call, Function, Input, Value
+from kgraph.ir.op import nested_functions
 from kgraph.ir.types import TensorType
 
 
 def verify(function: Function) -> None:
-    """Raise GraphError unless every input is declared, every stored type is the inferred one and updates fit."""
+    """Raise GraphError unless every input is declared, every stored type is the inferred one and updates fit.
+
+    Functions that ops hold must be well formed too, and closed: everything that they use is an input of theirs.
+    """
     declared = set(function.inputs)
     names = [leaf.name for leaf in function.inputs]
     if len(set(names)) != len(names):
@@ -16,6 +20,17 @@ def verify(function: Function) -> None:
     for call in function.calls():
         _verify_call(call, function)
         _verify_leaves(call.inputs, declared, function.name, call.where)
+        for inner in nested_functions(call.op):
+            verify(inner)
+            if inner.variables():
+                raise GraphError(
+                    describe(
+                        "a function that an op holds uses a variable",
+                        expected="a closed function, with the variable as an operand",
+                        got=inner.variables(),
+                        where=f"{function.name}: {call.where}",
+                    )
+                )
     _verify_leaves(function.roots, declared, function.name, "outputs")
     for variable, value in function.updates.items():
         if not compatible(variable.type, value.type):

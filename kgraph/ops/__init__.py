@@ -19,8 +19,10 @@ from kgraph.ops import (
     norm,
     patches,
     pool,
+    pullback,
     reduce,
     samples,
+    scan,
     shape,
     windows,
 )
@@ -39,8 +41,10 @@ __all__ = [
     "norm",
     "patches",
     "pool",
+    "pullback",
     "reduce",
     "samples",
+    "scan",
     "shape",
     "windows",
 ]

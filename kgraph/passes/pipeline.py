@@ -13,6 +13,7 @@ from kgraph.ir.graph import Function
 from kgraph.ir.printer import format_function
 from kgraph.ir.verify import verify
 from kgraph.passes.base import Pass
+from kgraph.passes.nested import apply_everywhere
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,16 @@ class Observer:
 
 
 def run_pipeline(function: Function, passes: Sequence[Pass], observer: Observer) -> Function:
-    """Apply `passes` in order. Raises PassError naming the pass when one leaves an invalid function behind."""
+    """Apply `passes` in order, inside nested functions too.
+
+    Raises PassError naming the pass when one leaves an invalid function behind.
+    """
     observer.write(function, "input")
     for step in passes:
         hits: Counter[str] = Counter()
         before = len(function.calls()) if observer.measure else 0
         start = time.perf_counter()
-        result = step(function, hits)
+        result = apply_everywhere(step, function, hits)
         seconds = time.perf_counter() - start
         if observer.measure:
             after = len(result.calls())

@@ -169,12 +169,19 @@ class Emitter:
         """The ONNX number of a dtype."""
         return elem_type(dtype)
 
-    def subgraph(self, function: Function, name: str) -> onnx.GraphProto:
-        """A function as the body of Loop, Scan or If: its inputs in order, then its outputs. Sees the outer values."""
+    def subgraph(
+        self, function: Function, name: str, captured: Mapping[Value, str] | None = None
+    ) -> onnx.GraphProto:
+        """A function as the body of Loop, Scan or If: its inputs in order, then its outputs.
+
+        Inputs in `captured` stand for values of the outer graph, which a body sees by their names.
+        """
+        outer = captured or {}
         inner = Emitter(self._table, self.target, self.names)
         inner._symbols = dict(self._symbols)
         inner._values = dict(self._values)
-        inputs = [inner.declare(leaf, leaf.name) for leaf in function.inputs]
+        inner._values.update(outer)
+        inputs = [inner.declare(leaf, leaf.name) for leaf in function.inputs if leaf not in outer]
         inner.emit(function.calls())
         outputs = [inner.output(value, self.names(key)) for key, value in function.outputs.items()]
         self.domains |= inner.domains

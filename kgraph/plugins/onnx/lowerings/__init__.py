@@ -12,9 +12,10 @@ from kgraph.plugins.onnx.lowerings import (
     norm,
     pool,
     reduce,
+    scan,
     shape,
 )
 
-FAMILIES = (activations, conv, elementwise, indexing, linalg, norm, pool, reduce, shape)
+FAMILIES = (activations, conv, elementwise, indexing, linalg, norm, pool, reduce, scan, shape)
 
 TABLE = LoweringTable().merge([family.TABLE for family in FAMILIES])

@@ -1,0 +1,32 @@
+"""The lowering of `ops/scan.py`."""
+
+from __future__ import annotations
+
+from kgraph.ir.graph import Call, Value
+from kgraph.ops.scan import Scan
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.emit import Emitter
+
+TABLE = LoweringTable()
+
+
+@TABLE.lowers(Scan)
+def scan(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
+    """ONNX Scan. Invariants are not operands there: the body reads them from the graph around it."""
+    op = call.op
+    assert isinstance(op, Scan)
+    end = op.carries + op.sequences
+    captured: dict[Value, str] = dict(zip(op.body.inputs[end:], operands[end:], strict=True))
+    body = emitter.subgraph(op.body, op.body.name, captured)
+    direction = int(op.reverse)
+    return emitter.node_multi(
+        "Scan",
+        *operands[:end],
+        outputs=len(call.results),
+        body=body,
+        num_scan_inputs=op.sequences,
+        scan_input_directions=[direction] * op.sequences,
+        scan_output_directions=[direction] * op.outputs or None,
+        scan_input_axes=[op.axis] * op.sequences,
+        scan_output_axes=[op.axis] * op.outputs or None,
+    )
