@@ -1,0 +1,362 @@
+"""Recurrent layers as ops: LSTM, GRU and the simple recurrent network over a whole sequence.
+
+The ops are time-major, x [time, batch, input], as ONNX has them; the builders take batch-major operands like Keras and
+put Transposes around, which cancel between stacked layers. Gates stand in Keras's order (i, f, c, o and z, r, h) and
+weights in Keras's layout. With `reverse` time runs backwards, but output t still stands at position t; Keras's
+`go_backwards` reverses the sequence of outputs afterwards.
+
+Builders take a mask as well: where it is False the states, and with them the output, stay what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+
+from kgraph.errors import ArgumentError, ShapeError, describe
+from kgraph.ir.dims import Dim, Shape
+from kgraph.ir.graph import Constant, Value
+from kgraph.ir.op import Op, Sample, op
+from kgraph.ir.types import TensorType
+from kgraph.ops.activations import elu, hard_sigmoid, relu, sigmoid, softplus, softsign, tanh
+from kgraph.ops.base import expect_float, same_dtype
+from kgraph.ops.broadcast import reshape
+from kgraph.ops.elementwise import add, mul, sub
+from kgraph.ops.linalg import matmul
+from kgraph.ops.logic import where
+from kgraph.ops.samples import floats
+from kgraph.ops.scan import scan
+from kgraph.ops.shape import expand_dims, full, index_axis, split, transpose
+
+Activation = Callable[[Value], Value]
+
+ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
+    {
+        "tanh": tanh,
+        "sigmoid": sigmoid,
+        "hard_sigmoid": hard_sigmoid,
+        "relu": relu,
+        "linear": lambda x: x,
+        "elu": elu,
+        "softsign": softsign,
+        "softplus": softplus,
+    }
+)
+"""The activations that recurrent ops know by name. Cells with another one are written with `scan`."""
+
+
+def _activation(name: str) -> Activation:
+    if name not in ACTIVATIONS:
+        raise ArgumentError(
+            describe("unknown recurrent activation", expected=", ".join(ACTIVATIONS), got=repr(name))
+        )
+    return ACTIVATIONS[name]
+
+
+@dataclass(frozen=True, repr=False)
+class Recurrent(Op):
+    """x [T, B, I], kernel [I, G u], recurrent [u, G u], bias, states [B, u] -> sequence [T, B, u], last states [B, u].
+
+    A subclass says in `cell` what one step does to the states; the first state is also the output.
+    """
+
+    activation: str = "tanh"
+    reverse: bool = False
+
+    gates: ClassVar[int] = 1
+    states: ClassVar[int] = 1
+
+    def bias_shape(self, units: Dim) -> Shape:
+        """The shape of the bias."""
+        return (units * self.gates,)
+
+    def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
+        """The new states from z = x_t kernel + bias (its first row where there are two) [B, G u] and the old ones."""
+        raise NotImplementedError
+
+    def infer(
+        self, x: TensorType, kernel: TensorType, recurrent: TensorType, bias: TensorType, *states: TensorType
+    ) -> tuple[TensorType, ...]:
+        _activation(self.activation)
+        expect_float(x)
+        dtype = same_dtype(x, kernel, recurrent, bias, *states)
+        if x.rank != 3 or recurrent.rank != 2 or len(states) != self.states:
+            raise ShapeError(
+                describe(
+                    "operands do not fit",
+                    expected=f"x of rank 3, a recurrent kernel of rank 2, {self.states} states",
+                    got=f"{x}, {recurrent}, {len(states)} states",
+                )
+            )
+        time, batch, size = x.shape
+        units = recurrent.shape[0]
+        wanted: list[tuple[TensorType, Shape]]
+        wanted = [(kernel, (size, units * self.gates)), (recurrent, (units, units * self.gates))]
+        wanted += [(bias, self.bias_shape(units)), *((state, (batch, units)) for state in states)]
+        for type, shape in wanted:
+            if not _fits(shape, type.shape):
+                raise ShapeError(
+                    describe("an operand has the wrong shape", expected=TensorType(dtype, shape), got=type)
+                )
+        state = TensorType(dtype, (batch, units))
+        return TensorType(dtype, (time, batch, units)), *(state for _ in states)
+
+    def decompose(
+        self, x: Value, kernel: Value, recurrent: Value, bias: Value, *states: Value
+    ) -> tuple[Value, ...]:
+        return self.scan(x, kernel, recurrent, bias, states)
+
+    def scan(
+        self,
+        x: Value,
+        kernel: Value,
+        recurrent: Value,
+        bias: Value,
+        states: Sequence[Value],
+        mask: Value | None = None,
+    ) -> tuple[Value, ...]:
+        """The op as a scan; `mask` [T, B, 1] bool says at which steps the states change."""
+
+        def step(carries: Sequence[Value], slices: Sequence[Value]) -> tuple[list[Value], list[Value]]:
+            new = self.cell(slices[0], carries, recurrent, bias)
+            if mask is not None:
+                new = [where(slices[1], a, b) for a, b in zip(new, carries, strict=True)]
+            return new, new[:1]
+
+        first = index_axis(bias, 0, 0) if bias.rank == 2 else bias
+        sequences = [add(project(x, kernel), first)] + ([] if mask is None else [mask])
+        last, (sequence,) = scan(step, states, sequences, reverse=self.reverse, name=self.name)
+        return sequence, *last
+
+    @classmethod
+    def example(cls, node: Recurrent, time: int = 4, batch: int = 3, size: int = 2, units: int = 5) -> Sample:
+        """A sample of the right shapes, of sizes that all differ."""
+        wide = units * cls.gates
+        shapes: list[tuple[int, ...]] = [(time, batch, size), (size, wide), (units, wide)]
+        shapes += [node.bias_shape(units), *[(batch, units)] * cls.states]  # type: ignore[list-item]  # integers
+        return Sample(node, tuple(floats(*shape, low=-1, high=1) for shape in shapes))
+
+
+@dataclass(frozen=True, repr=False)
+class Gated(Recurrent):
+    """A recurrent op whose gates have an activation of their own."""
+
+    recurrent_activation: str = "sigmoid"
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        _activation(self.recurrent_activation)
+        return super().infer(*types)
+
+
+@op("lstm")
+class Lstm(Gated):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997), without peepholes.
+
+    x [T, B, I], kernel [I, 4u], recurrent [u, 4u], bias [4u], h [B, u], c [B, u]
+    -> sequence [T, B, u], last h [B, u], last c [B, u]
+
+        [i, f, g, o] = x_t kernel + h recurrent + bias
+        c' = s(f) c + s(i) a(g);   h' = s(o) a(c')       with a = activation, s = recurrent_activation
+    """
+
+    gates = 4
+    states = 2
+
+    def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
+        squash, gate = _activation(self.activation), _activation(self.recurrent_activation)
+        h, c = states
+        i, f, g, o = split(add(z, matmul(h, recurrent)), [_units(recurrent)] * 4, -1)
+        new_c = add(mul(gate(f), c), mul(gate(i), squash(g)))
+        return [mul(gate(o), squash(new_c)), new_c]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield cls.example(cls())
+        yield cls.example(cls(reverse=True))
+        yield cls.example(cls("softsign", False, "hard_sigmoid"))
+
+
+@op("gru")
+class Gru(Gated):
+    """Gated recurrent unit (Cho et al., 2014).
+
+    x [T, B, I], kernel [I, 3u], recurrent [u, 3u], bias, h [B, u] -> sequence [T, B, u], last h [B, u]
+
+        z = s(x_t kernel_z + h recurrent_z + bias_z);   r likewise;   h' = z h + (1 - z) g
+
+    With `reset_after` (as cuDNN has it) bias is [2, 3u], one row for either product, and
+
+        g = a(x_t kernel_g + bias_0g + r (h recurrent_g + bias_1g))
+
+    and without it bias is [3u] and g = a(x_t kernel_g + bias_g + (r h) recurrent_g), as in the paper.
+    """
+
+    gates = 3
+
+    reset_after: bool = True
+
+    def bias_shape(self, units: Dim) -> Shape:
+        return (2, 3 * units) if self.reset_after else (3 * units,)
+
+    def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
+        squash, gate = _activation(self.activation), _activation(self.recurrent_activation)
+        (h,) = states
+        units = _units(recurrent)
+        outer, outer_g = split(z, [2 * units, units], -1)
+        if self.reset_after:
+            inner = add(matmul(h, recurrent), index_axis(bias, 0, 1))
+            inner, inner_g = split(inner, [2 * units, units], -1)
+            update, reset = split(gate(add(outer, inner)), [units, units], -1)
+            candidate = squash(add(outer_g, mul(reset, inner_g)))
+        else:
+            to_gates, to_candidate = split(recurrent, [2 * units, units], -1)
+            update, reset = split(gate(add(outer, matmul(h, to_gates))), [units, units], -1)
+            candidate = squash(add(outer_g, matmul(mul(reset, h), to_candidate)))
+        return [add(candidate, mul(update, sub(h, candidate)))]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for reset_after in (True, False):
+            yield cls.example(cls(reset_after=reset_after))
+            yield cls.example(cls("softsign", True, "hard_sigmoid", reset_after))
+
+
+@op("simple_rnn")
+class SimpleRnn(Recurrent):
+    """The fully connected recurrent network of Elman (1990): h' = a(x_t kernel + h recurrent + bias).
+
+    x [T, B, I], kernel [I, u], recurrent [u, u], bias [u], h [B, u] -> sequence [T, B, u], last h [B, u]
+    """
+
+    def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
+        return [_activation(self.activation)(add(z, matmul(states[0], recurrent)))]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield cls.example(cls())
+        yield cls.example(cls("softsign", True))
+
+
+def lstm(
+    x: Value,
+    kernel: Value,
+    recurrent_kernel: Value,
+    bias: Value | None = None,
+    h0: Value | None = None,
+    c0: Value | None = None,
+    mask: Value | None = None,
+    *,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    reverse: bool = False,
+    time_major: bool = False,
+) -> tuple[Value, Value, Value]:
+    """(sequence [B, T, u], last h [B, u], last c [B, u]) of an LSTM over x [B, T, I]; see `Lstm`.
+
+    kernel [I, 4u], recurrent_kernel [u, 4u], bias [4u], h0 and c0 [B, u], mask [B, T] bool. What is None is zero; a
+    mask that is None is all True. With `time_major`, x, mask and the sequence have time on axis 0. With `reverse`,
+    sequence[:, t] still belongs to x[:, t], and "last" is what comes out at t = 0. Raises ShapeError for operands that
+    do not fit, ArgumentError for activations that are not in ACTIVATIONS.
+    """
+    node = Lstm(activation, reverse, recurrent_activation)
+    sequence, h, c = _apply(node, x, kernel, recurrent_kernel, bias, (h0, c0), mask, time_major)
+    return sequence, h, c
+
+
+def gru(
+    x: Value,
+    kernel: Value,
+    recurrent_kernel: Value,
+    bias: Value | None = None,
+    h0: Value | None = None,
+    mask: Value | None = None,
+    *,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    reset_after: bool = True,
+    reverse: bool = False,
+    time_major: bool = False,
+) -> tuple[Value, Value]:
+    """(sequence [B, T, u], last h [B, u]) of a GRU over x [B, T, I]; see `Gru`.
+
+    kernel [I, 3u], recurrent_kernel [u, 3u], bias [2, 3u] with `reset_after` and [3u] without, h0 [B, u], mask [B, T]
+    bool. The rest is as for `lstm`.
+    """
+    node = Gru(activation, reverse, recurrent_activation, reset_after)
+    sequence, h = _apply(node, x, kernel, recurrent_kernel, bias, (h0,), mask, time_major)
+    return sequence, h
+
+
+def simple_rnn(
+    x: Value,
+    kernel: Value,
+    recurrent_kernel: Value,
+    bias: Value | None = None,
+    h0: Value | None = None,
+    mask: Value | None = None,
+    *,
+    activation: str = "tanh",
+    reverse: bool = False,
+    time_major: bool = False,
+) -> tuple[Value, Value]:
+    """(sequence [B, T, u], last h [B, u]) of a simple recurrent network over x [B, T, I]; see `SimpleRnn`.
+
+    kernel [I, u], recurrent_kernel [u, u], bias [u], h0 [B, u], mask [B, T] bool. The rest is as for `lstm`.
+    """
+    node = SimpleRnn(activation, reverse)
+    sequence, h = _apply(node, x, kernel, recurrent_kernel, bias, (h0,), mask, time_major)
+    return sequence, h
+
+
+def project(x: Value, kernel: Value) -> Value:
+    """x [T, B, I] @ kernel [I, n] -> [T, B, n], as one matrix product over all steps."""
+    time, batch, size = x.shape
+    return reshape(matmul(reshape(x, (time * batch, size)), kernel), (time, batch, kernel.shape[1]))
+
+
+def _apply(
+    node: Recurrent,
+    x: Value,
+    kernel: Value,
+    recurrent: Value,
+    bias: Value | None,
+    states: Sequence[Value | None],
+    mask: Value | None,
+    time_major: bool,
+) -> tuple[Value, ...]:
+    if x.rank != 3:
+        raise ShapeError(describe(f"{node.name}: wrong rank", expected="[batch, time, input]", got=x.type))
+    if not time_major:
+        x = transpose(x, (1, 0, 2))
+        mask = None if mask is None else transpose(mask, (1, 0))
+    units = _units(recurrent)
+    if bias is None:
+        bias = Constant(np.zeros(node.bias_shape(units), x.dtype))
+    first = [full((x.shape[1], units), 0.0, x.dtype) if state is None else state for state in states]
+    if mask is None:
+        results = node.apply(x, kernel, recurrent, bias, *first)
+    else:
+        node.infer(x.type, kernel.type, recurrent.type, bias.type, *(state.type for state in first))
+        results = node.scan(x, kernel, recurrent, bias, first, expand_dims(mask, -1))
+    sequence, *last = results
+    return sequence if time_major else transpose(sequence, (1, 0, 2)), *last
+
+
+def _units(recurrent: Value) -> int:
+    units = recurrent.shape[0]
+    if not isinstance(units, int):
+        raise ShapeError(
+            describe("the number of units must be known", expected="an integer", got=recurrent.type)
+        )
+    return units
+
+
+def _fits(wanted: Sequence[Dim], shape: Sequence[Dim]) -> bool:
+    """Same rank, and no two integers that differ."""
+    return len(wanted) == len(shape) and all(
+        a == b or not (isinstance(a, int) and isinstance(b, int)) for a, b in zip(wanted, shape, strict=True)
+    )
