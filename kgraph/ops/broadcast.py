@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgraph.errors import ShapeError, describe
-from kgraph.ir.dims import Dim, Shape, as_ints, divide_exactly, product
+from kgraph.ir.dims import Dim, Shape, as_ints, floordiv, product
 from kgraph.ir.graph import Call, Value
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType, broadcast_shapes, normalize_axis
@@ -123,18 +123,20 @@ def kept_shape(shape: Shape, axes: Sequence[int]) -> Shape:
 
 
 def reshape(x: Value, shape: Sequence[Dim]) -> Value:
-    """`x` in another shape; one -1 stands for what is left. The same value when nothing changes."""
+    """`x` in another shape; one -1 stands for what is left. The same value when nothing changes.
+
+    Raises ShapeError when the sizes are known and do not divide; where they vary the run finds out.
+    """
     target = list(shape)
     if -1 in target:
         hole = target.index(-1)
         known = product(d for i, d in enumerate(target) if i != hole)
         total = product(x.shape)
-        left = divide_exactly(total, known)
-        if left is None or (isinstance(known, int) and known and isinstance(total, int) and total % known):
+        if known == 0 or (isinstance(known, int) and isinstance(total, int) and total % known):
             raise ShapeError(
                 describe("cannot infer the -1 of a reshape", expected=f"{x.type} to divide", got=shape)
             )
-        target[hole] = left
+        target[hole] = floordiv(total, known)
     return x if tuple(target) == x.shape else Reshape(tuple(target))(x)
 
 
