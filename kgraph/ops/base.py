@@ -49,8 +49,15 @@ def same_dtype(*types: TensorType) -> str:
     return first
 
 
-class Unary(Op):
-    """x [*S] -> y [*S], same dtype; `float_only` refuses other dtypes."""
+class Elementwise(Op):
+    """An op whose result at an index depends on nothing but its operands at that index, after broadcasting.
+
+    So it commutes with whatever moves or repeats elements, which passes use.
+    """
+
+
+class Unary(Elementwise):
+    """x [*S] -> y [*S], same dtype, element by element; `float_only` refuses other dtypes."""
 
     float_only: ClassVar[bool] = False
 
@@ -60,14 +67,14 @@ class Unary(Op):
         return x
 
 
-class Binary(Op):
+class Binary(Elementwise):
     """a, b -> broadcast, same dtype."""
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         return TensorType(same_dtype(a, b), broadcast_shapes(a.shape, b.shape))
 
 
-class Comparison(Op):
+class Comparison(Elementwise):
     """a, b -> broadcast bool."""
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:

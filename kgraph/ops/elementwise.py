@@ -9,7 +9,7 @@ import numpy as np
 from kgraph.ir.graph import Call, Value
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType
-from kgraph.ops.base import Binary, Operand, Unary, as_value, as_values
+from kgraph.ops.base import Binary, Elementwise, Operand, Unary, as_value, as_values
 from kgraph.ops.broadcast import unbroadcast
 from kgraph.ops.logic import equal, greater, greater_equal, less, less_equal, where
 from kgraph.ops.samples import floats, integers
@@ -411,7 +411,7 @@ def clip(x: Value, low: Operand, high: Operand) -> Value:
 
 
 @op("clip")
-class Clip(Op):
+class Clip(Elementwise):
     """x, low [], high [] -> min(max(x, low), high); gradient dy where low <= x <= high, else 0."""
 
     def infer(self, x: TensorType, low: TensorType, high: TensorType) -> TensorType:

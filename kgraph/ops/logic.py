@@ -10,7 +10,7 @@ from kgraph.errors import ShapeError, describe
 from kgraph.ir.graph import Call, Constant, Value
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import FLOATS, Array, TensorType, broadcast_shapes
-from kgraph.ops.base import Binary, Comparison, Operand, Unary, as_values, same_dtype
+from kgraph.ops.base import Binary, Comparison, Elementwise, Operand, Unary, as_values, same_dtype
 from kgraph.ops.broadcast import unbroadcast
 from kgraph.ops.samples import bools, floats, integers
 
@@ -128,7 +128,7 @@ class Not(Unary):
 
 
 @op("where")
-class Where(Op):
+class Where(Elementwise):
     """condition bool, a, b -> a where the condition holds, else b; all three broadcast."""
 
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
@@ -150,7 +150,7 @@ class Where(Op):
 
 
 @op("cast")
-class Cast(Op):
+class Cast(Elementwise):
     """x -> x as `dtype`; floats truncate towards zero, anything non-zero is True. Differentiable between floats."""
 
     dtype: str = "float32"
@@ -174,7 +174,7 @@ class Cast(Op):
 
 
 @op("is_nan")
-class IsNan(Op):
+class IsNan(Elementwise):
     """True where x is not a number."""
 
     def infer(self, x: TensorType) -> TensorType:
