@@ -1,3 +1,3 @@
-"""Rewrite rules by topic: each is a pattern, a replacement and the identity between them."""
+"""Rewrite rules by topic. A module lists its rules in `RULES`; a pass is made of one or more topics."""
 
 from __future__ import annotations

@@ -1,0 +1,31 @@
+"""Simplification: all algebraic rules together, until none applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kgraph.passes.base import register
+from kgraph.passes.rewrite import Rewrite, Rule
+from kgraph.passes.rules import arithmetic, broadcast, constants, logic, movement, products, reduction
+
+RULES: tuple[Rule, ...] = (
+    *arithmetic.RULES,
+    *constants.RULES,
+    *broadcast.RULES,
+    *movement.RULES,
+    *reduction.RULES,
+    *products.RULES,
+    *logic.RULES,
+)
+"""Rules that keep values and gradients."""
+
+FINAL_RULES: tuple[Rule, ...] = (*RULES, *movement.AFTER_DIFFERENTIATION)
+"""These and the rules that may only follow differentiation."""
+
+
+@register("simplify")
+@dataclass(frozen=True)
+class Simplify(Rewrite):
+    """x * 1 -> x and some hundred more identities, see `passes/rules`."""
+
+    rules: tuple[Rule, ...] = RULES
