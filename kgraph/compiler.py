@@ -16,7 +16,8 @@ from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.decompose import Decompose
 from kgraph.passes.fold import FoldConstants
 from kgraph.passes.phase import SpecialisePhase
-from kgraph.passes.pipeline import Observer, run_pipeline
+from kgraph.passes.pipeline import Observer, run_pipeline, switched
+from kgraph.passes.simplify import FINAL_RULES, Simplify
 from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
 from kgraph.plugins.builtin import default_manager
 from kgraph.plugins.lowering import Lowering
@@ -27,6 +28,8 @@ def forward_passes(training: bool) -> list[Pass]:
     return [
         SpecialisePhase(training),
         FoldConstants(),
+        ShareEqualCalls(),
+        Simplify(),
         ShareEqualCalls(),
         *default_manager().passes("forward"),
     ]
@@ -41,17 +44,21 @@ def final_passes(backend: Backend, lowerings: Mapping[type[Op], Lowering]) -> li
     return [
         FoldConstants(),
         ShareEqualCalls(),
+        Simplify(FINAL_RULES),
         *default_manager().passes("final"),
         *backend.passes(),
         Decompose(supported, f"backend {backend.name!r}"),
         FoldConstants(),
+        ShareEqualCalls(),
+        Simplify(FINAL_RULES),
         ShareEqualCalls(),
     ]
 
 
 def specialise(function: Function, training: bool, observer: Observer | None = None) -> Function:
     """A traced function for one phase, simplified and laid out: what differentiation starts from."""
-    return run_pipeline(function, forward_passes(training), observer or default_observer())
+    passes = switched(forward_passes(training), config.get().passes)
+    return run_pipeline(function, passes, observer or default_observer())
 
 
 def compile_program(
@@ -66,7 +73,7 @@ def compile_program(
     backend = default_manager().backend(settings.backend)
     rows = {**default_manager().lowerings(backend.name), **(lowerings or {})}
     watcher = observer or default_observer()
-    passes = final_passes(backend, rows)
+    passes = switched(final_passes(backend, rows), settings.passes)
     program = Program({f.name: run_pipeline(f, passes, watcher) for f in functions}, frozenset(freezable))
     options = CompileOptions(settings.device, settings.strict, settings.threads, rows)
     return backend.compile(program, options)

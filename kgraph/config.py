@@ -7,6 +7,7 @@ The environment gives the first values, `set` changes them, `using` changes them
     KGRAPH_STRICT   1 | 0                               refuse to fall back to another device
     KGRAPH_THREADS  number, 0 = the backend's choice    threads inside one op
     KGRAPH_DUMP     folder                              text of the graph before and after each pass
+    KGRAPH_PASSES   -layout,-simplify                   passes to leave out, by name
 
 >>> from kgraph import config
 >>> with config.using(device="cpu", threads=1):
@@ -42,6 +43,7 @@ class _Rule(NamedTuple):
 
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?", re.ASCII)
+_SWITCHES = re.compile(r"(-\w+(,-\w+)*)?", re.ASCII)
 _FLAGS = {
     "1": True,
     "true": True,
@@ -72,6 +74,10 @@ _RULES = {
     "dump": _Rule(
         "a folder, as a Path, or None", lambda value: value is None or isinstance(value, Path), Path
     ),
+    "passes": _Rule(
+        "names of passes, each after a minus sign, joined by commas",
+        lambda value: isinstance(value, str) and _SWITCHES.fullmatch(value) is not None,
+    ),
 }
 
 
@@ -93,6 +99,7 @@ class Settings:
     strict   fail, rather than run elsewhere, when the device can't run the graph or a part of it
     threads  threads a backend may use inside one op; 0 leaves the choice to the backend
     dump     the folder for the text of the graph around each pass; None writes nothing
+    passes   "-layout,-simplify" leaves these two out; that they exist is checked when something is compiled
     """
 
     device: str = "auto"
@@ -100,6 +107,7 @@ class Settings:
     strict: bool = False
     threads: int = 0
     dump: Path | None = None
+    passes: str = ""
 
     def __post_init__(self) -> None:
         for name in _RULES:

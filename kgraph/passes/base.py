@@ -18,6 +18,8 @@ class Pass:
     """
 
     name: ClassVar[str] = ""
+    required: ClassVar[bool] = False
+    """Whether nothing can be compiled without it, so that it cannot be switched off."""
 
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
         raise NotImplementedError

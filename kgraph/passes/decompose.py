@@ -20,6 +20,8 @@ class Decompose(Pass):
     Raises UnsupportedError naming the op and the layer when a primitive op is not supported.
     """
 
+    required = True
+
     supports: Callable[[Op], bool]
     target: str = "the backend"
 

@@ -17,6 +17,8 @@ from kgraph.passes.base import Pass, register
 class SpecialisePhase(Pass):
     """in_train_phase(a, b) -> a in training, b otherwise. What only the other side needed is gone."""
 
+    required = True
+
     training: bool = False
 
     def __call__(self, function: Function, hits: Counter[str]) -> Function:

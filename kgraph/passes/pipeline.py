@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kgraph.errors import GraphError, PassError, describe
+from kgraph.errors import ArgumentError, GraphError, PassError, describe
 from kgraph.ir.graph import Function
 from kgraph.ir.printer import format_function
 from kgraph.ir.verify import verify
-from kgraph.passes.base import Pass
+from kgraph.passes.base import Pass, registry
 from kgraph.passes.nested import apply_everywhere
 
 
@@ -54,6 +54,24 @@ class Observer:
         path = self.dump / f"{function.name}.{self._files:03d}.{label}.txt"
         path.write_text(format_function(function) + "\n", encoding="utf-8")
         self._files += 1
+
+
+def switched(passes: Sequence[Pass], switches: str) -> list[Pass]:
+    """`passes` without those that `switches` turns off: "-layout,-simplify".
+
+    Raises ArgumentError for a name that is not registered and for a pass that cannot be left out.
+    """
+    off = {name.lstrip("-") for name in switches.split(",") if name}
+    known = {name for name, step in registry().items() if not step.required}
+    if off - known:
+        raise ArgumentError(
+            describe(
+                "no such pass to switch off",
+                expected=", ".join(sorted(known)),
+                got=", ".join(sorted(off - known)),
+            )
+        )
+    return [step for step in passes if step.name not in off]
 
 
 def run_pipeline(function: Function, passes: Sequence[Pass], observer: Observer) -> Function:

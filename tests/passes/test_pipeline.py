@@ -1,0 +1,92 @@
+"""Laws of the whole pipeline: it keeps the meaning, is quick, can be watched, and its passes can be switched off."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kgraph import config
+from kgraph.compiler import final_passes, specialise
+from kgraph.errors import ArgumentError
+from kgraph.ir.graph import Function
+from kgraph.ir.interpret import run
+from kgraph.passes.base import registry
+from kgraph.passes.pipeline import Observer, run_pipeline, switched
+from kgraph.plugins.builtin import default_manager
+from tests.passes.models import mlp, train_step
+
+
+def final(function: Function, observer: Observer | None = None) -> Function:
+    passes = final_passes(default_manager().backend("onnx"), {})
+    return run_pipeline(function, passes, observer or Observer(verify=True))
+
+
+def test_a_training_step_means_the_same_before_and_after() -> None:
+    step = train_step(mlp((5, 4), inputs=6, classes=3))
+    optimised = final(train_step(specialise(mlp((5, 4), inputs=6, classes=3), training=True)))
+    rng = np.random.default_rng(0)
+    batch = [rng.normal(size=(7, 6)).astype("float32"), np.eye(3, dtype="float32")[rng.integers(0, 3, 7)]]
+    (loss, updates), (loss2, updates2) = run(step, batch), run(optimised, batch)
+    np.testing.assert_allclose(loss2["loss"], loss["loss"], rtol=1e-6)
+    by_name = {variable.name: array for variable, array in updates2.items()}
+    for variable, array in updates.items():
+        np.testing.assert_allclose(by_name[variable.name], array, rtol=2e-5, atol=1e-8, err_msg=variable.name)
+
+
+def _seconds(hidden: tuple[int, ...]) -> tuple[int, float]:
+    forward = mlp(hidden, inputs=16)
+    start = time.perf_counter()
+    step = train_step(specialise(forward, training=True))
+    result = final(step, Observer())
+    return len(result.calls()), time.perf_counter() - start
+
+
+def test_a_small_training_step_is_simplified_at_once() -> None:
+    _seconds((16, 16))
+    calls, seconds = min((_seconds((16, 16)) for _ in range(3)), key=lambda pair: pair[1])
+    assert calls > 80
+    assert seconds < 0.05
+
+
+def test_a_deep_training_step_takes_time_in_proportion() -> None:
+    calls, seconds = _seconds((16,) * 200)
+    assert calls > 4000
+    assert seconds < 1.5
+
+
+def test_the_table_has_a_row_for_each_pass_with_time_and_hits() -> None:
+    observer = Observer(measure=True)
+    final(train_step(mlp((4,))), observer)
+    head, *rows = observer.table().splitlines()
+    assert head.split() == ["function", "pass", "ms", "calls", "what", "was", "done"]
+    assert [row.split()[1] for row in rows][:3] == ["fold_constants", "share_equal_calls", "simplify"]
+    assert any("ReduceMeanNeg 1" in row for row in rows)
+
+
+def test_the_dump_folder_gets_the_text_before_and_after_each_pass_that_changed_something(
+    tmp_path: Path,
+) -> None:
+    with config.using(dump=tmp_path):
+        specialise(mlp((4,)), training=True)
+    names = [path.name for path in sorted(tmp_path.iterdir())]
+    assert names[:2] == ["train.000.input.txt", "train.001.simplify.txt"]
+    assert (tmp_path / names[0]).read_text().startswith("function train(x: float32[batch, 784]")
+
+
+def test_a_pass_can_be_switched_off_by_name() -> None:
+    passes = final_passes(default_manager().backend("onnx"), {})
+    names = [step.name for step in switched(passes, "-simplify,-share_equal_calls")]
+    assert names == ["fold_constants", "decompose", "fold_constants"]
+
+
+@pytest.mark.parametrize("switches", ["-nonsense", "-decompose", "-simplify,-specialise_phase"])
+def test_unknown_and_necessary_passes_cannot_be_switched_off(switches: str) -> None:
+    with pytest.raises(ArgumentError, match="no such pass to switch off"):
+        switched([], switches)
+
+
+def test_every_registered_pass_says_what_it_does() -> None:
+    assert [name for name, step in registry().items() if not step.__doc__] == []
