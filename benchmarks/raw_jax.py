@@ -84,18 +84,21 @@ def dropout(x: Tensor, rate: float, key: Key, salt: int) -> Tensor:
 
 
 def lstm(layer: Layer, x: Tensor) -> Tensor:
-    """All hidden states: x [batch, time, features] -> [batch, time, units]. Gates in Keras's order, i f c o."""
-    projected = jnp.swapaxes(x @ layer["kernel"] + layer["bias"], 0, 1)
+    """All hidden states: x [batch, time, features] -> [batch, time, units]. Gates in Keras's order, i f c o.
+
+    The input's product stays in the loop: as one large product before it, the whole step is half as slow again.
+    """
     zero = jnp.zeros((x.shape[0], layer["recurrent"].shape[0]), x.dtype)
 
-    def advance(state: tuple[Tensor, Tensor], z: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    def advance(state: tuple[Tensor, Tensor], now: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
         hidden, cell = state
-        i, f, c, o = jnp.split(z + hidden @ layer["recurrent"], 4, axis=-1)
+        z = now @ layer["kernel"] + hidden @ layer["recurrent"] + layer["bias"]
+        i, f, c, o = jnp.split(z, 4, axis=-1)
         cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(c)
         hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
         return (hidden, cell), hidden
 
-    _, hidden = jax.lax.scan(advance, (zero, zero), projected)
+    _, hidden = jax.lax.scan(advance, (zero, zero), jnp.swapaxes(x, 0, 1))
     return jnp.swapaxes(hidden, 0, 1)
 
 

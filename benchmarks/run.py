@@ -127,6 +127,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         flat = [[*key, samples] for key, samples in schedule.results.samples.items()]
         options.json.write_text(json.dumps(flat, indent=1))
-    if options.readme:
+    if options.readme and schedule.failures:
+        say(f"{README.relative_to(ROOT)} stays as it is, because not everything ran")
+    elif options.readme:
         README.write_text(put_between_marks(README.read_text(), text))
     return 1 if schedule.failures else 0

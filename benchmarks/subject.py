@@ -19,8 +19,8 @@ class Subject(Protocol):
         """Compiles the model for training and returns when one step is finished."""
         ...
 
-    def fit(self, epochs: int) -> list[float]:
-        """Trains, and gives the clock (seconds, `time.perf_counter`) at the end of each epoch."""
+    def fit(self) -> float:
+        """Trains for an epoch; seconds from the start of its first step to the end of all."""
         ...
 
     def step(self) -> None:
@@ -65,14 +65,13 @@ class LoopSubject(ABC):
         self.train(self.inputs[:batch], self.targets[:batch])
         self.wait()
 
-    def fit(self, epochs: int) -> list[float]:
-        ends = []
-        for _ in range(epochs):
-            for chosen in np.split(self.generator.permutation(len(self.inputs)), self.workload.steps):
-                self.train(self.inputs[chosen], self.targets[chosen])
-            self.wait()
-            ends.append(time.perf_counter())
-        return ends
+    def fit(self) -> float:
+        batches = np.split(self.generator.permutation(len(self.inputs)), self.workload.steps)
+        begun = time.perf_counter()
+        for chosen in batches:
+            self.train(self.inputs[chosen], self.targets[chosen])
+        self.wait()
+        return time.perf_counter() - begun
 
     def extras(self) -> Mapping[str, list[float]]:
         return {}
