@@ -332,6 +332,26 @@ class DimValue(Op):
         yield Sample(cls(3), ())
 
 
+@op("iota")
+class Iota(Op):
+    """-> 0, 1, ... count - 1 as a vector of an integer `dtype`."""
+
+    count: Dim = 1
+    dtype: str = "int64"
+
+    def infer(self) -> TensorType:
+        return TensorType(self.dtype, (self.count,))
+
+    def evaluate(self) -> Array:
+        (count,) = as_ints((self.count,))
+        return np.arange(count, dtype=self.dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(5), ())
+        yield Sample(cls(3, "uint32"), ())
+
+
 def transpose(x: Value, perm: Sequence[int] | None = None) -> Value:
     """`x` with its axes permuted (default: reversed). The same value when the order stays."""
     order = tuple(perm) if perm is not None else tuple(reversed(range(x.rank)))

@@ -11,11 +11,12 @@ from kgraph.plugins.onnx.lowerings import (
     linalg,
     norm,
     pool,
+    random,
     reduce,
     scan,
     shape,
 )
 
-FAMILIES = (activations, conv, elementwise, indexing, linalg, norm, pool, reduce, scan, shape)
+FAMILIES = (activations, conv, elementwise, indexing, linalg, norm, pool, random, reduce, scan, shape)
 
 TABLE = LoweringTable().merge([family.TABLE for family in FAMILIES])

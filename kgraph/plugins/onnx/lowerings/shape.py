@@ -158,3 +158,14 @@ def dim_value(emitter: Emitter, call: Call, operands: list[str]) -> str:
     assert isinstance(op, shape.DimValue)
     scalar = emitter.node("Reshape", emitter.dim(op.dim), emitter.ints([]))
     return scalar if op.dtype == "int64" else emitter.node("Cast", scalar, to=emitter.elem_type(op.dtype))
+
+
+@TABLE.lowers(shape.Iota)
+def iota(emitter: Emitter, call: Call, operands: list[str]) -> str:
+    op = call.op
+    assert isinstance(op, shape.Iota)
+    stop = emitter.node("Reshape", emitter.dim(op.count), emitter.ints([]))
+    counted = emitter.node("Range", emitter.constant(0, "int64"), stop, emitter.constant(1, "int64"))
+    if op.dtype == "int64":
+        return counted
+    return emitter.node("Cast", counted, to=emitter.elem_type(op.dtype))
