@@ -2,7 +2,8 @@
 
 ReLU, sigmoid, tanh, softmax and erf are primitive. Where a gradient can use the output it does, so that a training step
 need not keep the input. The others decompose into these and into arithmetic; those whose gradient has a shorter form
-than the decomposition would give write it down too.
+than the decomposition would give write it down too. Gradients select by products with 0 and 1 (`Positive`), not by
+`where`: that is arithmetic, which every backend does at memory speed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kgraph.ir.types import Array, TensorType, broadcast_shapes, normalize_axis
 from kgraph.ops.base import Unary, expect_float, same_dtype
 from kgraph.ops.broadcast import ReduceSum
 from kgraph.ops.elementwise import Abs, add, clip, div, exp, log, minimum, mul, neg, square, sub
-from kgraph.ops.logic import And, greater, less, where
+from kgraph.ops.logic import cast, greater, where
 from kgraph.ops.samples import floats
 
 # Klambauer et al., "Self-normalizing neural networks", 2017: the fixed point with mean 0 and variance 1.
@@ -38,6 +39,17 @@ class Activation(Unary):
         yield Sample(cls(), (np.array([-90.0, -5.0, 0.0, 5.0, 90.0], "float32"),), smooth=())
 
 
+@op("positive")
+class Positive(Activation):
+    """1 where x > 0, else 0; gradient 0."""
+
+    def decompose(self, x: Value) -> Value:
+        return cast(greater(x, 0.0), x.dtype)
+
+    def vjp(self, call: Call, dy: Value) -> Gradients:
+        return (None,)
+
+
 @op("relu")
 class Relu(Activation):
     """max(x, 0); gradient dy where y > 0, else 0."""
@@ -46,7 +58,7 @@ class Relu(Activation):
         return np.maximum(x, 0)
 
     def vjp(self, call: Call, dy: Value) -> Gradients:
-        return (where(greater(call.results[0], 0.0), dy, 0.0),)
+        return (mul(dy, Positive()(call.results[0])),)
 
 
 @op("sigmoid")
@@ -142,8 +154,10 @@ class Elu(Activation):
         return where(greater(x, 0.0), x, bent)
 
     def vjp(self, call: Call, dy: Value) -> Gradients:
-        below = mul(dy, add(call.results[0], self.alpha))
-        return (where(greater(call.inputs[0], 0.0), dy, below),)
+        below = add(call.results[0], self.alpha)
+        if self.alpha == 1.0:  # then y + 1 passes 1 exactly where x passes 0
+            return (mul(dy, minimum(below, 1.0)),)
+        return (mul(dy, _by_sign(call.inputs[0], 1.0, below)),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -159,8 +173,8 @@ class Selu(Activation):
         return mul(Elu(SELU_ALPHA)(x), SELU_SCALE)
 
     def vjp(self, call: Call, dy: Value) -> Gradients:
-        below = mul(dy, add(call.results[0], SELU_SCALE * SELU_ALPHA))
-        return (where(greater(call.inputs[0], 0.0), mul(dy, SELU_SCALE), below),)
+        below = add(call.results[0], SELU_SCALE * SELU_ALPHA)
+        return (mul(dy, _by_sign(call.inputs[0], SELU_SCALE, below)),)
 
 
 @op("leaky_relu")
@@ -173,7 +187,8 @@ class LeakyRelu(Activation):
         return where(greater(x, 0.0), x, mul(x, self.alpha))
 
     def vjp(self, call: Call, dy: Value) -> Gradients:
-        return (where(greater(call.inputs[0], 0.0), dy, mul(dy, self.alpha)),)
+        slope = add(mul(Positive()(call.inputs[0]), 1.0 - self.alpha), self.alpha)
+        return (mul(dy, slope),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -183,7 +198,7 @@ class LeakyRelu(Activation):
 
 @op("prelu")
 class PRelu(Op):
-    """x [*S], slope -> x where x > 0, else slope x; the slope broadcasts to S."""
+    """x [*S], slope -> max(x, 0) - slope max(-x, 0): x where x > 0, else slope x; the slope broadcasts to S."""
 
     def infer(self, x: TensorType, slope: TensorType) -> TensorType:
         expect_float(x)
@@ -191,7 +206,7 @@ class PRelu(Op):
         return TensorType(same_dtype(x, slope), x.shape)
 
     def decompose(self, x: Value, slope: Value) -> Value:
-        return where(greater(x, 0.0), x, mul(x, slope))
+        return sub(relu(x), mul(slope, relu(neg(x))))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -207,6 +222,9 @@ class ThresholdedRelu(Activation):
 
     def decompose(self, x: Value) -> Value:
         return where(greater(x, self.theta), x, 0.0)
+
+    def vjp(self, call: Call, dy: Value) -> Gradients:
+        return (mul(dy, Positive()(sub(call.inputs[0], self.theta))),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -251,8 +269,8 @@ class HardSigmoid(Activation):
 
     def vjp(self, call: Call, dy: Value) -> Gradients:
         y = call.results[0]
-        inside = And()(greater(y, 0.0), less(y, 1.0))
-        return (where(inside, mul(dy, self.slope), 0.0),)
+        inside = Positive()(mul(y, sub(1.0, y)))
+        return (mul(dy, mul(inside, self.slope)),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -290,6 +308,11 @@ class Swish(Activation):
 
     def decompose(self, x: Value) -> Value:
         return mul(x, sigmoid(x))
+
+
+def _by_sign(x: Value, above: float, below: Value) -> Value:
+    """`above` where x > 0, else `below`, which must be finite everywhere."""
+    return add(below, mul(Positive()(x), sub(above, below)))
 
 
 def relu(x: Value) -> Value:

@@ -32,7 +32,7 @@ from kgraph.ir.types import UNSIGNED, Array, TensorType
 from kgraph.ops.base import Unary
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.elementwise import Cos, add, log, minimum, mul, neg, sqrt, square, sub
-from kgraph.ops.logic import cast, less, where
+from kgraph.ops.logic import cast, less
 from kgraph.ops.samples import floats, integers
 from kgraph.ops.shape import Iota, full, slice_axis
 
@@ -206,8 +206,7 @@ class Dropout(Op):
     def decompose(self, x: Value, rng: Value) -> Value:
         shape = x.shape if self.noise_shape is None else self.noise_shape
         kept = RandomBernoulli(shape, self.salt, 1 - self.rate)(rng)
-        scale, zero = (Constant(np.asarray(number, x.dtype)) for number in (1 / (1 - self.rate), 0.0))
-        return mul(x, where(kept, scale, zero))
+        return mul(x, mul(cast(kept, x.dtype), 1 / (1 - self.rate)))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
