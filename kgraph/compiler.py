@@ -15,6 +15,7 @@ from kgraph.passes.base import Pass
 from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.decompose import Decompose
 from kgraph.passes.fold import FoldConstants
+from kgraph.passes.layout import SinkTransposes
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer, run_pipeline, switched
 from kgraph.passes.simplify import FINAL_RULES, Simplify
@@ -30,7 +31,9 @@ def forward_passes(training: bool) -> list[Pass]:
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(),
+        SinkTransposes(),
         ShareEqualCalls(),
+        Simplify(),
         *default_manager().passes("forward"),
     ]
 

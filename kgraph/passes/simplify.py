@@ -19,8 +19,8 @@ RULES: tuple[Rule, ...] = (
 )
 """Rules that keep values and gradients."""
 
-FINAL_RULES: tuple[Rule, ...] = (*RULES, *movement.AFTER_DIFFERENTIATION)
-"""These and the rules that may only follow differentiation."""
+FINAL_RULES: tuple[Rule, ...] = (*RULES, *movement.AFTER_LAYOUT, *movement.AFTER_DIFFERENTIATION)
+"""These and the rules that would be in the way of layout or of differentiation."""
 
 
 @register("simplify")

@@ -363,7 +363,6 @@ RULES = (
     ReshapeSame(),
     ReshapeOfReshape(),
     TransposeOfTranspose(),
-    TransposeOfOnes(),
     SliceAll(),
     SliceOfSlice(),
     SliceOfConcat(),
@@ -379,3 +378,4 @@ RULES = (
     TileOnce(),
 )
 AFTER_DIFFERENTIATION = (StopGradientGone(),)
+AFTER_LAYOUT = (TransposeOfOnes(),)
