@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,11 +72,15 @@ class ShiftRight(Unary):
 
 
 @dataclass(frozen=True, repr=False)
-class _Random(Op):
+class Random(Op):
     """rng uint32[2] -> y [*shape]."""
 
     shape: Shape = ()
     salt: int = 0
+
+    def with_shape(self, shape: Shape) -> Random:
+        """The same draw in another shape; other numbers."""
+        return replace(self, shape=shape)
 
     def raw(self, rng: Value, stream: int = 0) -> Value:
         """Numbers whose high bits are random, uint32."""
@@ -96,7 +100,7 @@ class _Random(Op):
 
 
 @dataclass(frozen=True, repr=False)
-class _RandomFloats(_Random):
+class _RandomFloats(Random):
     dtype: str = "float32"
 
     def infer(self, rng: TensorType) -> TensorType:
@@ -104,7 +108,7 @@ class _RandomFloats(_Random):
 
 
 @op("random_bits")
-class RandomBits(_Random):
+class RandomBits(Random):
     """Every bit of every element random and independent, uint32."""
 
     def infer(self, rng: TensorType) -> TensorType:
@@ -115,7 +119,7 @@ class RandomBits(_Random):
 
 
 @op("random_bernoulli")
-class RandomBernoulli(_Random):
+class RandomBernoulli(Random):
     """True with `probability`, exact to 2^-32; bool."""
 
     probability: float = 0.5

@@ -8,6 +8,7 @@ import numpy as np
 
 from kgraph.ir.dims import Sym, evaluate_dim, product
 from kgraph.ir.graph import Constant, Result, Value
+from kgraph.ops.activations import Positive, Relu, Sigmoid, Softmax, Softplus
 from kgraph.ops.broadcast import BroadcastTo, ReduceSum, Reshape
 from kgraph.ops.control import StopGradient
 from kgraph.ops.elementwise import Abs, Add, Exp, Mul, Sqrt
@@ -18,6 +19,7 @@ from kgraph.ops.shape import Slice, Transpose
 NOMINAL_SIZE = 32
 """What an unknown dimension, such as the batch, is taken to be when costs are compared."""
 
+_NON_NEGATIVE = (Exp, Abs, Sqrt, Relu, Sigmoid, Softmax, Softplus, Positive)
 _MOVES = (Reshape, BroadcastTo, Transpose, Slice, StopGradient)
 _KEEP_SIGN = (ReduceSum, ReduceMean, ReduceMax, ReduceMin)
 _DEPTH = 4
@@ -32,7 +34,7 @@ def is_non_negative(value: Value, depth: int = _DEPTH) -> bool:
     if not isinstance(value, Result) or depth == 0:
         return False
     op, inputs = value.call.op, value.call.inputs
-    if isinstance(op, Exp | Abs | Sqrt) or (isinstance(op, Mul) and inputs[0] is inputs[1]):
+    if isinstance(op, _NON_NEGATIVE) or (isinstance(op, Mul) and inputs[0] is inputs[1]):
         return True
     if isinstance(op, (*_MOVES, *_KEEP_SIGN, Cast, Add, Mul)):
         return all(is_non_negative(operand, depth - 1) for operand in inputs)

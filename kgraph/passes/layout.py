@@ -28,6 +28,7 @@ from kgraph.ops.activations import LogSoftmax, PRelu, Softmax
 from kgraph.ops.base import Elementwise
 from kgraph.ops.broadcast import BroadcastTo, Reduction, Reshape, reshape
 from kgraph.ops.norm import BatchNorm, BatchNormTrain
+from kgraph.ops.random import Dropout, Random
 from kgraph.ops.reduce import ArgMax, ArgMin, CumSum
 from kgraph.ops.shape import (
     Concat,
@@ -139,6 +140,9 @@ class _Walk:
             (narrow,) = inputs
             inner = self.relaid(narrow, perm)
             return None if inner is None else BroadcastTo(target)(inner)
+        if isinstance(op, Random):
+            # Other numbers fall on other elements, but they are as random as before.
+            return op.with_shape(target)(*inputs)
         if isinstance(op, Elementwise):
             operands = [self.relaid(operand, perm) for operand in inputs]
             known = [operand for operand in operands if operand is not None]
@@ -252,6 +256,16 @@ def _normalization(site: Site) -> Sequence[Value] | None:
     """The first result has the shape of x; the others are vectors."""
     made = site.only(replace(site.op, axis=site.axis(site.op.axis)))
     return None if made is None else [site.back(made[0]), *made[1:]]
+
+
+@sinks(Dropout)
+def _dropout(site: Site) -> Sequence[Value] | None:
+    """Each element is as likely to be dropped as before; which ones are is another draw."""
+    shape = site.op.noise_shape
+    if shape is not None and len(shape) != len(site.perm):
+        return None
+    made = site.only(site.op if shape is None else replace(site.op, noise_shape=site.per_axis(shape)))
+    return None if made is None else [site.back(made[0])]
 
 
 @sinks(Reduction)

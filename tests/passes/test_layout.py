@@ -22,6 +22,7 @@ from kgraph.ops.linalg import matmul
 from kgraph.ops.logic import greater, where
 from kgraph.ops.norm import BatchNorm, BatchNormTrain
 from kgraph.ops.pool import average_pool, max_pool
+from kgraph.ops.random import dropout, random_normal
 from kgraph.ops.reduce import ArgMax, CumSum, reduce_max, reduce_mean, reduce_sum
 from kgraph.ops.shape import Pad, Reverse, Slice, Split, Tile, Transpose, concat, transpose
 from kgraph.passes.layout import SinkTransposes
@@ -175,6 +176,25 @@ def test_a_transpose_sinks_through(name: str) -> None:
     assert all(not isinstance(call.op, Transpose) for call in calls[:-1]), [call.op for call in calls]
     array = np.random.default_rng(0).normal(size=(2, 3, 6, 5)).astype("float32")
     np.testing.assert_array_equal(run(result, [array])[0]["y"], run(given, [array])[0]["y"])
+
+
+def test_dropout_draws_its_mask_in_the_order_of_what_it_drops() -> None:
+    def build(x: Value) -> Value:
+        y = dropout(transpose(x, TO_LAST), 0.5, 1)
+        y = dropout(y, 0.5, 2, noise_shape=(B, 1, 1, 3))
+        noise = random_normal((B, 6, 5, 3), 3)
+        return add(y, mul(noise, 0.5))
+
+    assert after(build, SinkTransposes(), x=f32(B, 3, 6, 5)) == [
+        "@rng: uint32[2] rng",
+        "%0 = dropout(rate=0.5, salt=1, noise_shape=None) x, @rng",
+        "%1 = dropout(rate=0.5, salt=2, noise_shape=(batch, 3, 1, 1)) %0, @rng",
+        "%2 = random_normal(shape=(batch, 3, 6, 5), salt=3, dtype='float32', mean=0.0, deviation=1.0) @rng",
+        "%3 = mul %2, 0.5:float32[]",
+        "%4 = add %1, %3",
+        "%5 = transpose(perm=(0, 2, 3, 1)) %4",
+        "return y=%5",
+    ]
 
 
 def test_a_transpose_stays_before_what_needs_the_order() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from kgraph.ir.graph import Value, constant
 from kgraph.ir.types import TensorType
-from kgraph.ops.logic import And, Cast, Not, Or, Where, cast, where
+from kgraph.ops.activations import Positive
+from kgraph.ops.logic import And, Cast, Not, Or, Where, cast, greater, where
 from kgraph.passes.facts import elements
 from kgraph.passes.rewrite import Declined, Match, Rule, examples, f32
 
@@ -64,6 +65,19 @@ class WhereOneZero(Rule):
 
     def replace(self, m: Match) -> Value:
         return cast(m.c, m.root.results[0].dtype)
+
+
+class CastGreaterZero(Rule):
+    """cast(x > 0) -> positive(x)"""
+
+    operands = examples(x=f32(2, 3))
+
+    def pattern(self, x: Value) -> Value:
+        return Cast("float32")(greater(x, 0.0))
+
+    def replace(self, m: Match) -> Value | Declined:
+        same = m.x.type.is_float and m.x.dtype == m.op(Cast).dtype
+        return Positive()(m.x) if same else Declined("the dtype changes")
 
 
 class WhereNested(Rule):
@@ -195,6 +209,7 @@ RULES = (
     WhereKnown(),
     WhereNot(),
     WhereOneZero(),
+    CastGreaterZero(),
     WhereNested(),
     WhereAgain(),
     NotNot(),
