@@ -15,6 +15,7 @@ from typing import Any
 from kgraph.errors import ArgumentTypeError, DataError, GraphError, NotBuiltError, UnsupportedError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
+from kgraph.keras import regularizers
 from kgraph.keras.layers.config import (
     KEYWORDS,
     config_value,
@@ -74,7 +75,7 @@ class Layer(Weighted):
         self._updates: list[tuple[ir.Variable, ir.Value]] = []
         self._metrics: list[Any] = []
         self._initial_weights = kwargs.get("weights")
-        self.activity_regularizer = kwargs.get("activity_regularizer")
+        self.activity_regularizer = regularizers.get(kwargs.get("activity_regularizer"))
         shape = first_shape(kwargs)
         if shape is not None:
             self.batch_input_shape = shape
@@ -126,6 +127,8 @@ class Layer(Weighted):
             config["batch_input_shape"] = tuple(self.batch_input_shape)
         if self._dtype is not None:
             config["dtype"] = self.dtype
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = config_value(self.activity_regularizer)
         for parameter in init_parameters(type(self), Layer):
             if not hasattr(self, parameter):
                 raise UnsupportedError(

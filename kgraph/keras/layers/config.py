@@ -5,16 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from kgraph.keras.utils.serialization import serialize_keras_object
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 KEYWORDS = {
     "input_shape", "batch_input_shape", "batch_shape", "batch_size", "input_dtype", "dtype", "name", "trainable",
     "weights", "autocast", "activity_regularizer", "input_dim", "input_length", "dynamic",
 }  # fmt: skip
+# A layer that names one of these among its own parameters means its own, and has it in its configuration.
+OWN = {"activity_regularizer", "input_dim", "input_length"}
 
 
 def config_value(value: Any) -> Any:
@@ -65,6 +69,21 @@ def parameters_of(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset("kwargs" if p.kind is p.VAR_KEYWORD else name for name, p in found.items())
 
 
+def extends(base: Callable[..., Any]) -> Callable[[F], F]:
+    """Decorator of an `__init__(self, *args, own=…, **kwargs)` that hands the rest to `base`: it shows the
+    parameters of both, its own after those of `base`.
+    """
+
+    def decorate(function: F) -> F:
+        theirs = [p for p in inspect.signature(base).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        own = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        rest = [p for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD]
+        function.__signature__ = inspect.Signature([*theirs, *own, *rest])  # type: ignore[attr-defined]  # PEP 362
+        return function
+
+    return decorate
+
+
 @cache
 def init_parameters(cls: type, root: type) -> tuple[str, ...]:
     """The parameters of `__init__` along the inheritance chain, as long as each passes **kwargs upwards.
@@ -85,7 +104,7 @@ def init_parameters(cls: type, root: type) -> tuple[str, ...]:
                 for name, p in signature.parameters.items()
                 if name != "self"
                 and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-                and name not in KEYWORDS
+                and name not in KEYWORDS - OWN
             }
         )
         if inspect.Parameter.VAR_KEYWORD not in kinds:

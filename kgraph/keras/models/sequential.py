@@ -8,9 +8,9 @@ from kgraph.errors import ArgumentError, ArgumentTypeError, describe
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.input import Input, InputLayer
 from kgraph.keras.layers.nodes import flatten, map_structure
+from kgraph.keras.layers.registry import deserialize, serialize
 from kgraph.keras.models.model import Model
 from kgraph.keras.tensor import Tensor
-from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
 
 
 class Sequential(Model):
@@ -123,7 +123,7 @@ class Sequential(Model):
         """Name, layers and, when it is known, the input shape."""
         config: dict[str, Any] = {
             "name": self.name,
-            "layers": [serialize_keras_object(la) for la in self.layers],
+            "layers": [serialize(la) for la in self.layers],
         }
         if self.inputs and len(self.inputs) == 1:
             config["build_input_shape"] = self.inputs[0].shape
@@ -135,7 +135,7 @@ class Sequential(Model):
         layers = config if isinstance(config, list) else config["layers"]
         model = cls(name=None if isinstance(config, list) else config.get("name"))
         for layer in layers:
-            model.add(deserialize_keras_object(layer, custom_objects=custom_objects))
+            model.add(deserialize(layer, custom_objects))
         shape = None if isinstance(config, list) else config.get("build_input_shape")
         if shape and not model._is_graph_network:
             model.build(shape)
