@@ -15,6 +15,7 @@ from kgraph.passes.base import Pass
 from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.decompose import Decompose
 from kgraph.passes.fold import FoldConstants
+from kgraph.passes.fusion import FuseLosses
 from kgraph.passes.layout import SinkTransposes
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer, run_pipeline, switched
@@ -33,6 +34,7 @@ def forward_passes(training: bool) -> list[Pass]:
         Simplify(),
         SinkTransposes(),
         ShareEqualCalls(),
+        FuseLosses(),
         Simplify(),
         *default_manager().passes("forward"),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kgraph.ir.dims import Dim
 from kgraph.ir.graph import Call, Result, Value
+from kgraph.ops.activations import Softmax, softmax
 from kgraph.ops.broadcast import Reshape, reshape
 from kgraph.ops.control import StopGradient
 from kgraph.ops.shape import (
@@ -45,6 +46,22 @@ class ReshapeOfReshape(Rule):
 
     def replace(self, m: Match) -> Value:
         return reshape(m.x, m.op(Reshape).shape)
+
+
+class ReshapeOfSoftmax(Rule):
+    """reshape(softmax(x)) -> softmax(reshape(x)), along a last axis that stays, so that a loss meets the softmax"""
+
+    operands = examples(x=f32(6, 4))
+    exclusive = True
+
+    def pattern(self, x: Value) -> Value:
+        return Reshape((2, 3, 4))(softmax(x))
+
+    def replace(self, m: Match) -> Value | Declined:
+        shape = m.op(Reshape).shape
+        if m.op(Softmax).axis % m.x.rank != m.x.rank - 1 or not shape or shape[-1] != m.x.shape[-1]:
+            return Declined("the axis of the softmax is not last, or changes")
+        return softmax(reshape(m.x, shape), len(shape) - 1)
 
 
 class TransposeOfTranspose(Rule):
@@ -362,6 +379,7 @@ def _joined(a: Value, b: Value, axis: int) -> Value | None:
 RULES = (
     ReshapeSame(),
     ReshapeOfReshape(),
+    ReshapeOfSoftmax(),
     TransposeOfTranspose(),
     SliceAll(),
     SliceOfSlice(),
