@@ -19,6 +19,10 @@ from kgraph.passes.fusion import FuseLosses
 from kgraph.passes.layout import SinkTransposes
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer, run_pipeline, switched
+from kgraph.passes.scans.expand import ExpandRecurrent
+from kgraph.passes.scans.factor import FactorScans
+from kgraph.passes.scans.hoist import HoistFromScans
+from kgraph.passes.scans.prune import PruneScans
 from kgraph.passes.simplify import FINAL_RULES, Simplify
 from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
 from kgraph.plugins.builtin import default_manager
@@ -29,6 +33,7 @@ def forward_passes(training: bool) -> list[Pass]:
     """The passes before differentiation."""
     return [
         SpecialisePhase(training),
+        *([ExpandRecurrent()] if training else []),
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(),
@@ -49,10 +54,15 @@ def final_passes(backend: Backend, lowerings: Mapping[type[Op], Lowering]) -> li
     return [
         FoldConstants(),
         ShareEqualCalls(),
+        PruneScans(),
         Simplify(FINAL_RULES),
+        FactorScans(),
+        HoistFromScans(),
+        PruneScans(),
         *default_manager().passes("final"),
         *backend.passes(),
         Decompose(supported, f"backend {backend.name!r}"),
+        PruneScans(),
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(FINAL_RULES),

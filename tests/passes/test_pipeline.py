@@ -62,7 +62,8 @@ def test_the_table_has_a_row_for_each_pass_with_time_and_hits() -> None:
     final(train_step(mlp((4,))), observer)
     head, *rows = observer.table().splitlines()
     assert head.split() == ["function", "pass", "ms", "calls", "what", "was", "done"]
-    assert [row.split()[1] for row in rows][:3] == ["fold_constants", "share_equal_calls", "simplify"]
+    passes = final_passes(default_manager().backend("onnx"), {})
+    assert [row.split()[1] for row in rows] == [step.name for step in passes]
     assert any("ReduceMeanNeg 1" in row for row in rows)
 
 
@@ -79,7 +80,9 @@ def test_the_dump_folder_gets_the_text_before_and_after_each_pass_that_changed_s
 def test_a_pass_can_be_switched_off_by_name() -> None:
     passes = final_passes(default_manager().backend("onnx"), {})
     names = [step.name for step in switched(passes, "-simplify,-share_equal_calls")]
-    assert names == ["fold_constants", "decompose", "fold_constants"]
+    left_out = ("simplify", "share_equal_calls")
+    assert names == [step.name for step in passes if step.name not in left_out]
+    assert len(names) < len(passes)
 
 
 @pytest.mark.parametrize("switches", ["-nonsense", "-decompose", "-simplify,-specialise_phase"])

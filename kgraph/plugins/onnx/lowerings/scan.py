@@ -27,6 +27,4 @@ def scan(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
         num_scan_inputs=op.sequences,
         scan_input_directions=[direction] * op.sequences,
         scan_output_directions=[direction] * op.outputs or None,
-        scan_input_axes=[op.axis] * op.sequences,
-        scan_output_axes=[op.axis] * op.outputs or None,
     )

@@ -1,0 +1,264 @@
+"""Passes on scans keep the meaning, and leave in the loop what has to be there and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from kgraph.compiler import final_passes, specialise
+from kgraph.ir.graph import Function, Input, Value
+from kgraph.ir.interpret import run
+from kgraph.ir.types import Array, TensorType
+from kgraph.ir.verify import verify
+from kgraph.ops.activations import relu, softmax, tanh
+from kgraph.ops.broadcast import reshape
+from kgraph.ops.elementwise import add, clip, mul, neg, sub
+from kgraph.ops.linalg import matmul
+from kgraph.ops.logic import cast, greater, where
+from kgraph.ops.recurrent import gru, lstm, simple_rnn
+from kgraph.ops.reduce import reduce_max, reduce_sum
+from kgraph.ops.samples import bools, floats
+from kgraph.ops.scan import Scan, scan
+from kgraph.ops.shape import Gather, concat, expand_dims, index_axis, pad, slice_axis, split, transpose
+from kgraph.passes.base import Pass
+from kgraph.passes.pipeline import Observer, run_pipeline
+from kgraph.passes.scans.factor import FactorScans
+from kgraph.passes.scans.hoist import HoistFromScans
+from kgraph.passes.scans.prune import PruneScans
+from kgraph.plugins.builtin import default_manager
+from tests.ops.checking import leaves_for, step_function
+
+Slices = Sequence[Value]
+T, B, D, U = 5, 3, 4, 4
+
+
+def scans(function: Function) -> list[Scan]:
+    return [call.op for call in function.calls() if isinstance(call.op, Scan)]
+
+
+def in_loop(function: Function) -> list[list[str]]:
+    """The names of the ops in the body of each scan."""
+    return [[call.op.name for call in op.body.calls()] for op in scans(function)]
+
+
+def assert_same_meaning(before: Function, after: Function, arrays: Sequence[Array]) -> None:
+    verify(after)
+    wanted, _ = run(before, arrays)
+    made, _ = run(after, arrays)
+    assert list(made) == list(wanted)
+    for name, want in wanted.items():
+        np.testing.assert_allclose(made[name], want, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+def apply(step: Pass, function: Function) -> Function:
+    return run_pipeline(function, [step], Observer(verify=True))
+
+
+def positions(x: Value) -> Value:
+    """Indices into four rows, one for each row of x."""
+    return cast(clip(reduce_sum(x, (1,)), 0.0, 3.0), "int32")
+
+
+MOVABLE: dict[str, Callable[[Value, Value], Value]] = {
+    "product": lambda x, w: matmul(x, w),
+    "transposed product": lambda x, w: transpose(matmul(w, x, False, True)),
+    "product of slices": lambda x, w: matmul(matmul(x, x, False, True), x),
+    "elementwise": lambda x, w: relu(add(mul(x, 2.0), index_axis(w, 0, 1))),
+    "clip": lambda x, w: clip(x, -1.0, 1.0),
+    "lower rank": lambda x, w: mul(x, expand_dims(reduce_sum(x, 1), 1)),
+    "row": lambda x, w: add(x, index_axis(x, 0, 0)),
+    "softmax": lambda x, w: softmax(x, 1),
+    "reductions": lambda x, w: sub(x, reduce_max(x, (-1,), keepdims=True)),
+    "pieces": lambda x, w: concat(split(x, [1, 3], 1)[::-1], -1),
+    "concat with an invariant": lambda x, w: slice_axis(concat([x, w], 0), 0, 2, 2 + B),
+    "slice and pad": lambda x, w: pad(slice_axis(x, 1, 1, 3), [(0, 0), (1, 1)], 0.5),
+    "transpose": lambda x, w: slice_axis(transpose(concat([transpose(x), w], 1)), 0, 0, B),
+    "table": lambda x, w: Gather(0)(w, positions(x)),
+}
+
+
+@pytest.mark.parametrize("movable", MOVABLE.values(), ids=MOVABLE)
+def test_what_needs_no_carry_moves_out(movable: Callable[[Value, Value], Value]) -> None:
+    def build(x: Value, h: Value, w: Value) -> Sequence[Value]:
+        def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+            return [tanh(add(carries[0], movable(slices[0], w)))], []
+
+        last, _ = scan(step, [h], [x], reverse=True)
+        return last
+
+    arrays = [floats(T, B, D, dtype="float64"), floats(B, D, dtype="float64"), floats(D, D, dtype="float64")]
+    leaves = leaves_for(arrays)
+    function = apply(PruneScans(), Function("f", leaves, {"y": build(*leaves)[0]}))
+    moved = apply(HoistFromScans(), function)
+    assert in_loop(moved) == [["add", "tanh"]]
+    assert_same_meaning(function, moved, arrays)
+
+
+def test_outputs_that_need_no_carry_leave_the_scan_altogether() -> None:
+    x, h = (Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, D)), ("h", (B, D))))
+
+    def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+        return [add(carries[0], slices[0])], [slices[0], tanh(slices[0]), h, carries[0]]
+
+    (last,), outputs = scan(step, [h], [x])
+    function = Function("f", (x, h), {"last": last, **{str(i): v for i, v in enumerate(outputs)}})
+    moved = apply(HoistFromScans(), function)
+    assert_same_meaning(function, moved, [floats(T, B, D, dtype="float64"), floats(B, D, dtype="float64")])
+    assert moved.outputs["0"] is x
+    (op,) = scans(apply(PruneScans(), moved))
+    assert list(op.body.outputs.values())[1] is op.body.inputs[0]
+    assert op.outputs == 1
+
+    mapped = Function("f", (x, h), {"y": scan(lambda c, s: ([], [tanh(s[0])]), [], [x])[1][0]})
+    assert [call.op.name for call in apply(HoistFromScans(), mapped).calls()] == ["tanh"]
+
+
+def test_results_that_would_be_larger_than_their_operands_stay() -> None:
+    x, y, h = (
+        Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, 1)), ("y", (T, 1, D)), ("h", (B, D)))
+    )
+
+    def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+        return [add(carries[0], mul(slices[0], slices[1]))], []
+
+    (last,), _ = scan(step, [h], [x, y])
+    function = apply(PruneScans(), Function("f", (x, y, h), {"last": last}))
+    assert apply(HoistFromScans(), function) is function
+
+
+def test_prune_drops_what_nobody_reads() -> None:
+    x, h, c = (
+        Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, D)), ("h", (B, D)), ("c", (B, D)))
+    )
+
+    def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+        h, c = carries
+        return [tanh(add(h, slices[0])), add(c, mul(h, slices[1]))], [h, neg(c)]
+
+    (last_h, last_c), (sequence, _) = scan(step, [h, c], [x, x])
+    both = Function("f", (x, h, c), {"h": last_h, "c": last_c, "s": sequence})
+    arrays = [floats(T, B, D, dtype="float64"), floats(B, D, dtype="float64"), floats(B, D, dtype="float64")]
+    pruned = apply(PruneScans(), both)
+    (op,) = scans(pruned)
+    assert (op.carries, op.sequences, op.outputs) == (2, 1, 1)
+    assert_same_meaning(both, pruned, arrays)
+    assert apply(PruneScans(), pruned) is pruned
+
+    only_h = Function("f", (x, h, c), {"h": last_h})
+    pruned = apply(PruneScans(), only_h)
+    (op,) = scans(pruned)
+    assert (op.carries, op.sequences, op.outputs) == (1, 1, 0)
+    assert_same_meaning(only_h, pruned, arrays)
+
+
+def test_prune_follows_what_it_dropped_upstream() -> None:
+    x, h = (Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, D)), ("h", (B, D))))
+    _, (first,) = scan(lambda c, s: ([add(c[0], s[0])], [c[0]]), [h], [x])
+    _, (unread, read) = scan(lambda c, s: (c, [tanh(s[0]), tanh(s[1])]), [h], [first, x])
+    del unread
+    function = Function("f", (x, h), {"y": read})
+    assert len(scans(apply(PruneScans(), function))) == 1
+
+
+FACTORED: dict[str, tuple[Callable[[Value, Value, Value], Value], list[str]]] = {
+    "chain": (lambda h, a, b: mul(mul(a, h), b), ["mul"]),
+    "sum": (lambda h, a, b: add(h, mul(h, a)), ["mul"]),
+    "difference": (lambda h, a, b: sub(mul(h, b), neg(mul(a, h))), ["mul"]),
+    "mask": (lambda h, a, b: where(greater(a, 0.0), mul(h, b), 0.0), ["mul"]),
+    "other mask": (
+        lambda h, a, b: add(where(greater(a, 0.0), 0.0, h), where(greater(a, 0.0), mul(h, b), 0.0)),
+        ["mul"],
+    ),
+    "join": (
+        lambda h, a, b: reduce_sum(reshape(concat([mul(h, a), h, mul(h, b)], 1), (B, 3, D)), 1),
+        ["concat", "mul"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("linear", "left"), FACTORED.values(), ids=FACTORED)
+def test_factors_are_gathered(linear: Callable[[Value, Value, Value], Value], left: list[str]) -> None:
+    def build(x: Value, y: Value, h: Value) -> Function:
+        last, outputs = scan(lambda c, s: ([linear(c[0], s[0], s[1])], [c[0]]), [h], [x, y])
+        return Function("f", leaves, {"last": last[0], "h": outputs[0]})
+
+    arrays = [floats(*shape, dtype="float64") for shape in ((T, B, D), (T, B, D), (B, D))]
+    arrays[1] = arrays[1] * 0.7
+    leaves = leaves_for(arrays)
+    function = apply(PruneScans(), build(*leaves))
+    factored = apply(FactorScans(), function)
+    assert_same_meaning(function, factored, arrays)
+    moved = apply(HoistFromScans(), factored)
+    assert [name for name in in_loop(moved)[0] if name not in ("reshape", "reduce_sum")] == left
+    assert_same_meaning(function, moved, arrays)
+
+
+def test_a_step_without_products_stays_as_it_is() -> None:
+    x, h = (Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, D)), ("h", (B, D))))
+    (last,), _ = scan(lambda c, s: ([mul(tanh(c[0]), s[0])], []), [h], [x])
+    function = Function("f", (x, h), {"y": last})
+    assert FactorScans()(function, Counter()) is function
+
+
+LAYERS = {
+    "lstm": (lstm, 4, (4 * U,)),
+    "gru": (gru, 3, (2, 3 * U)),
+    "simple_rnn": (simple_rnn, 1, (U,)),
+}
+
+
+def training_step(name: str, masked: bool, last_only: bool) -> tuple[Function, Function, list[Array]]:
+    """Results and gradients of a layer, before and after the whole pipeline."""
+    build, gates, bias = LAYERS[name]
+    shapes = [(B, T, D), (D, gates * U), (U, gates * U), bias]
+    arrays = [floats(*shape, low=-1, high=1, dtype="float64") for shape in shapes]
+    if masked:
+        arrays.append(bools(B, T))
+    leaves = leaves_for(arrays)
+
+    def results(*operands: Value) -> Sequence[Value]:
+        made = build(*operands[:4], mask=operands[4] if masked else None)
+        forward = Function("forward", leaves, {"y": made[1] if last_only else made[0]})
+        return list(specialise(forward, training=True).outputs.values())
+
+    before = step_function(results, leaves)
+    backend = default_manager().backend("onnx")
+    after = run_pipeline(before, final_passes(backend, {}), Observer(verify=True))
+    return before, after, arrays
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_training_steps_keep_their_meaning(name: str, masked: bool, last_only: bool) -> None:
+    before, after, arrays = training_step(name, masked, last_only)
+    assert len(scans(after)) == 2
+    assert_same_meaning(before, after, arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "masked", "calls"),
+    [("lstm", False, 6), ("lstm", True, 11), ("gru", False, 6), ("simple_rnn", False, 2)],
+)
+def test_little_is_left_in_the_loop_of_a_gradient(name: str, masked: bool, calls: int) -> None:
+    _, after, _ = training_step(name, masked, last_only=True)
+    assert len(in_loop(after)[1]) == calls, in_loop(after)[1]
+
+
+def test_weight_gradients_are_one_product_over_all_steps() -> None:
+    _, after, _ = training_step("lstm", masked=False, last_only=True)
+    assert [op.carries for op in scans(after)] == [2, 2]
+    assert [names.count("matmul") for names in in_loop(after)] == [1, 1]
+
+
+def test_expansion_is_for_training_only() -> None:
+    leaves = leaves_for([floats(B, T, D), floats(D, 4 * U), floats(U, 4 * U)])
+    function = Function("f", leaves, {"y": lstm(*leaves)[1]})
+    names = {
+        training: [c.op.name for c in specialise(function, training).calls()] for training in (True, False)
+    }
+    assert "scan" in names[True]
+    assert "lstm" in names[False]
