@@ -94,6 +94,22 @@ def compile_program(
     return backend.compile(program, options)
 
 
+def lower(
+    function: Function,
+    backend: str,
+    lowerings: Mapping[type[Op], Lowering] | None = None,
+    observer: Observer | None = None,
+) -> tuple[Function, Mapping[type[Op], Lowering]]:
+    """A function made of what a backend lowers, and the lowerings of plug-ins and the caller.
+
+    What a file is made of.
+    """
+    manager = default_manager()
+    rows = {**manager.lowerings(backend), **(lowerings or {})}
+    passes = final_passes(manager.backend(backend), rows)
+    return run_pipeline(function, passes, observer or default_observer()), rows
+
+
 def default_observer() -> Observer:
     """What `kgraph.config` asks for: text dumps, or nothing."""
     return Observer(dump=config.get().dump)

@@ -27,6 +27,10 @@ def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = options.threads
+    if model.state_inputs:
+        # The highest level re-orders data around convolutions and pools. With weights as inputs that cannot be done
+        # ahead of time, and costs more than it gives (max-pooling takes twice as long).
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     if device.kind == "cuda" and options.strict:
         settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:

@@ -1,8 +1,8 @@
 """Variables on a device: two buffers each, used in turn.
 
 A run reads one buffer of a variable and writes the other, so nothing is copied back and no kernel overwrites what
-another one still reads. All programs on a device share one `DeviceState`: models that share a layer share its weights
-in place.
+another one still reads. All programs on a device share one `DeviceState`: models that share a layer share its
+weights in place.
 
 Swapping costs nothing per step: a bound step that runs again and again only alternates between its two bindings, and
 tells the variables which buffer is current when somebody else asks (`flush`).

@@ -1,0 +1,18 @@
+"""Running an ONNX file as a stranger would: a bare CPU session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kgraph.ir.types import Array
+
+
+def run_model(path: str, inputs: Sequence[Array], state: Sequence[Array] = ()) -> list[Array]:
+    """The outputs of a file for inputs in the order it declares them: data first, then state."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [leaf.name for leaf in session.get_inputs()]
+    return list(session.run(None, dict(zip(names, [*inputs, *state], strict=True))))

@@ -1,0 +1,94 @@
+"""Writing ONNX files: inference models, checked, documented and atomic."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kgraph.errors import ArgumentError, UnsupportedError, describe
+from kgraph.ir.graph import Function, Variable
+from kgraph.ir.op import Op
+from kgraph.ir.types import Array
+from kgraph.plugins.lowering import Lowering
+from kgraph.plugins.onnx.emit import DEFAULT_OPSET, OLDEST_OPSET, Model, Target, build_model
+from kgraph.plugins.onnx.lowerings import TABLE
+
+if TYPE_CHECKING:
+    import onnx
+
+# The newest opset that each onnxruntime 1.x runs completely, from its own compatibility table.
+_OPSET_OF_RUNTIME = {
+    7: 13, 8: 14, 9: 15, 10: 15, 11: 16, 12: 17, 13: 17, 14: 18, 15: 19, 16: 19, 17: 20, 18: 21,
+}  # fmt: skip
+_LARGEST_MESSAGE = 2**31 - 2**20  # a protobuf message stays below 2 GiB; leave room for the graph itself
+
+
+def choose_opset(opset: int | None, target_ort: str | None) -> int:
+    """The opset to write: `opset` itself, or the newest that onnxruntime `target_ort` ("1.16", "1.16.3") runs.
+
+    Raises ArgumentError for a version that cannot be read or is too old, or for an opset that it does not run.
+    """
+    newest = DEFAULT_OPSET
+    if target_ort is not None:
+        match = re.match(r"1\.(\d+)", str(target_ort))
+        if match is None or int(match[1]) < min(_OPSET_OF_RUNTIME):
+            raise ArgumentError(
+                describe(
+                    "bad target_ort", expected=f"1.{min(_OPSET_OF_RUNTIME)} or newer", got=repr(target_ort)
+                )
+            )
+        newest = _OPSET_OF_RUNTIME.get(int(match[1]), DEFAULT_OPSET)
+    if opset is None:
+        return newest
+    if not isinstance(opset, int) or not OLDEST_OPSET <= opset <= newest:
+        raise ArgumentError(describe("bad opset", expected=f"{OLDEST_OPSET} to {newest}", got=repr(opset)))
+    return opset
+
+
+def inference_model(
+    function: Function,
+    opset: int,
+    lowerings: Mapping[type[Op], Lowering],
+    doc: str = "",
+    metadata: Mapping[str, str] | None = None,
+) -> Model:
+    """A portable model of a lowered function: weights are constants, only standard ONNX ops are used."""
+    frozen: dict[Variable, Array] = {
+        v: v.storage.read() for v in function.variables() if v not in function.updates
+    }
+    table = TABLE.override(lowerings) if lowerings else TABLE
+    return build_model(function, table, Target(opset=opset), frozen=frozen, doc=doc, metadata=metadata)
+
+
+def write_model(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
+    """Check a model and write it; weights above 2 GB go into a file beside it. The old file stays until all is
+    written.
+
+    Raises UnsupportedError when the ONNX checker refuses the model.
+    """
+    import onnx
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    large = sum(len(tensor.raw_data) for tensor in proto.graph.initializer) > _LARGEST_MESSAGE
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".kgraph-") as folder:
+        draft = Path(folder) / target.name
+        onnx.save_model(
+            proto,
+            str(draft),
+            save_as_external_data=large,
+            location=f"{target.name}.data" if large else None,
+        )
+        try:
+            onnx.checker.check_model(str(draft), full_check=not large)
+        except onnx.checker.ValidationError as error:
+            raise UnsupportedError(
+                describe(f"the ONNX checker refuses the model: {error}", where=str(path))
+            ) from error
+        if large:
+            os.replace(f"{draft}.data", f"{target}.data")
+        os.replace(draft, target)
