@@ -16,6 +16,8 @@ from kgraph.ir import graph as ir
 from kgraph.keras.layers.base import Layer, adopt
 from kgraph.keras.layers.input import InputLayer
 from kgraph.keras.layers.nodes import Node, flatten, map_structure
+from kgraph.keras.models.summary import print_summary
+from kgraph.keras.models.wiring import network_config, network_from_config
 from kgraph.keras.tensor import Tensor
 
 
@@ -176,6 +178,20 @@ class Network(Layer):
         mine = {t.value for t in self.inputs}
         leaves = {v for call in ir.topological([value], stop=mine) for v in call.inputs} | {value}
         return all(leaf in mine for leaf in leaves if isinstance(leaf, ir.Input))
+
+    def get_config(self) -> dict[str, Any]:
+        """The wiring and the configurations of the layers. Raises UnsupportedError for a subclassed model."""
+        return network_config(self)
+
+    @classmethod
+    def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
+        """A new model, with new weights, from what `get_config` gave."""
+        return network_from_config(cls, config, custom_objects)
+
+    def summary(self, line_length: int | None = None, positions: Any = None, print_fn: Any = None) -> None:
+        """Print a table of the layers. Raises NotBuiltError before the model is built."""
+        self._require_built()
+        print_summary(self, line_length, positions, print_fn)
 
     def _require_graph(self) -> Network:
         if not self.inputs:

@@ -1,0 +1,138 @@
+"""The loops of fit, evaluate and predict over batches of arrays.
+
+A step costs: copying the batch into the step's buffers, one call of the runtime, and the hooks of those callbacks that
+have any. Everything else is done once per epoch.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from kgraph.ir.types import Array
+from kgraph.keras.training.data import ArrayData
+from kgraph.plugins.backend import Executable, Step
+
+Logs = dict[str, float]
+
+
+class Interrupt:
+    """Ctrl-C, seen between steps: the step that runs is finished first, so the weights are those of a whole step."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait
+        self.asked = True
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if one was asked for."""
+        if self.asked:
+            self.asked = False
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Hold Ctrl-C back until `check`. Outside of the main thread signals are left alone."""
+    interrupt = Interrupt()
+    handled = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if not handled:
+        yield interrupt
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+    interrupt.check()
+
+
+def run_epoch(
+    executable: Executable,
+    name: str,
+    data: ArrayData,
+    order: Array | None,
+    interrupt: Interrupt,
+    on_begin: Callable[[int, int], None] | None = None,
+    on_end: Callable[[int, int, Array], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Array:
+    """Run a function over all batches; the numbers that the last step reported.
+
+    `order` permutes the samples. `on_begin(batch, size)` and `on_end(batch, size, numbers)` are called around
+    each step.
+    """
+    step: Step | None = None
+    size = -1
+    for batch, (start, stop) in enumerate(data.ranges()):
+        if stop - start != size:
+            size = stop - start
+            step = executable.step(name, [(size, *array.shape[1:]) for array in data.arrays])
+            pairs = list(zip(data.arrays, step.inputs, strict=True))
+            numbers = step.outputs[0]
+        if on_begin is not None:
+            on_begin(batch, size)
+        if order is None:
+            for source, buffer in pairs:
+                np.copyto(buffer, source[start:stop])
+        else:
+            picked = order[start:stop]
+            for source, buffer in pairs:
+                # "clip" because "raise" makes take() go through a second buffer; the indices are in range.
+                source.take(picked, 0, buffer, "clip")
+        assert step is not None
+        step()
+        if on_end is not None:
+            on_end(batch, size, numbers)
+        if interrupt.asked:
+            interrupt.check()
+        if should_stop():
+            break
+    return numbers
+
+
+def run_once(executable: Executable, name: str, arrays: Sequence[Array]) -> Array:
+    """Run a function on one batch; the numbers it reports."""
+    step = executable.step(name, [array.shape for array in arrays])
+    for buffer, array in zip(step.inputs, arrays, strict=True):
+        np.copyto(buffer, array)
+    step()
+    return step.outputs[0]
+
+
+def predict_batches(
+    executable: Executable,
+    name: str,
+    arrays: Sequence[Array],
+    size: int,
+    batch_size: int,
+    interrupt: Interrupt,
+    on_end: Callable[[int, int], None] | None = None,
+) -> list[Array]:
+    """Run a function over batches of its inputs; each output for all samples."""
+    parts: list[list[Array]] = []
+    for batch, start in enumerate(range(0, size, batch_size)):
+        parts.append(executable.run(name, [array[start : start + batch_size] for array in arrays]))
+        if on_end is not None:
+            on_end(batch, min(batch_size, size - start))
+        interrupt.check()
+    if len(parts) == 1:
+        return parts[0]
+    return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+
+
+def as_logs(names: Sequence[str], numbers: Any) -> Logs:
+    """Reported numbers by name, as Python floats."""
+    return dict(zip(names, numbers.tolist(), strict=True))

@@ -1,0 +1,158 @@
+"""What a model is trained for: the arguments of `compile`, one objective per output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kgraph.errors import ArgumentError, describe
+from kgraph.ir.dims import symbol
+from kgraph.ir.graph import Input, scope
+from kgraph.ir.types import TensorType
+from kgraph.keras import losses as losses_module
+from kgraph.keras import metrics as metrics_module
+from kgraph.keras.tensor import Tensor
+
+_SPARSE = ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
+
+
+@dataclass
+class OutputObjective:
+    """The loss and the metrics of one output. `loss` is None for an output that is not trained."""
+
+    name: str
+    output: Tensor
+    loss: Any
+    weight: float
+    temporal: bool
+    metrics: list[Any] = field(default_factory=list)
+    weighted_metrics: list[Any] = field(default_factory=list)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the targets are integer labels rather than something of the output's shape."""
+        return losses_module.takes_labels(self.loss)
+
+    def target(self, shape: Sequence[int] | None) -> Input:
+        """The placeholder of the targets. A loss of the user's own takes them in whatever shape the data has."""
+        dims = self.output.dims
+        if self.is_sparse:
+            return Input(f"{self.name}_target", TensorType("int32", (*dims[:-1], 1)))
+        if shape is not None and not losses_module.is_builtin(self.loss):
+            extra = shape[1:] if len(shape) > 1 else (1,)
+            dims = (dims[0] if dims else symbol("batch"), *extra)
+        return Input(f"{self.name}_target", TensorType(self.output.dtype, tuple(dims)))
+
+    def weights(self) -> Input:
+        """The placeholder of the sample weights: one per sample, or per sample and time step."""
+        rank = 2 if self.temporal else 1
+        return Input(f"{self.name}_sample_weight", TensorType("float32", self.output.dims[:rank]))
+
+
+def make_objectives(
+    names: Sequence[str],
+    outputs: Sequence[Tensor],
+    loss: Any,
+    loss_weights: Any,
+    metrics: Any,
+    weighted_metrics: Any,
+    sample_weight_mode: Any,
+) -> list[OutputObjective]:
+    """One objective per output from the arguments of `compile`: values, lists in order, or dicts by output name.
+
+    Raises ArgumentError for names that are no outputs, lists of the wrong length and unknown identifiers.
+    """
+    losses = _per_output(loss, names, "loss")
+    weights = _per_output(loss_weights, names, "loss_weights", default=1.0)
+    modes = _per_output(sample_weight_mode, names, "sample_weight_mode")
+    reported = _metrics_per_output(metrics, names, "metrics")
+    weighted = _metrics_per_output(weighted_metrics, names, "weighted_metrics")
+    made = []
+    for i, (name, output) in enumerate(zip(names, outputs, strict=True)):
+        if modes[i] not in (None, "temporal"):
+            raise ArgumentError(
+                describe("bad sample_weight_mode", expected="None or 'temporal'", got=repr(modes[i]))
+            )
+        if modes[i] == "temporal" and output.ndim < 3:
+            raise ArgumentError(
+                describe(
+                    "temporal sample weights need a time axis",
+                    expected="rank 3 or more",
+                    got=output,
+                    where=name,
+                )
+            )
+        objective = OutputObjective(
+            name, output, losses_module.for_compile(losses[i]), float(weights[i]), modes[i] == "temporal"
+        )
+        with scope(name):
+            objective.metrics = [metrics_module.for_output(m, output, objective.loss) for m in reported[i]]
+            objective.weighted_metrics = [
+                metrics_module.for_output(m, output, objective.loss) for m in weighted[i]
+            ]
+        made.append(objective)
+    return made
+
+
+def _per_output(value: Any, names: Sequence[str], what: str, default: Any = None) -> list[Any]:
+    if value is None:
+        return [default] * len(names)
+    if isinstance(value, Mapping):
+        _check_names(value, names, what)
+        return [value.get(name, default) for name in names]
+    if isinstance(value, list | tuple):
+        if len(value) != len(names):
+            raise ArgumentError(
+                describe(
+                    f"{what} has the wrong length",
+                    expected=f"{len(names)}: {', '.join(names)}",
+                    got=len(value),
+                )
+            )
+        return [default if item is None else item for item in value]
+    if what == "loss_weights":
+        raise ArgumentError(describe("bad loss_weights", expected="a list or a dict", got=repr(value)))
+    return [value] * len(names)
+
+
+def _metrics_per_output(value: Any, names: Sequence[str], what: str) -> list[list[Any]]:
+    """A flat list goes to every output; a list with lists in it, or a dict, says which metrics go where."""
+    if value is None:
+        return [[] for _ in names]
+    if isinstance(value, Mapping):
+        _check_names(value, names, what)
+        return [_as_list(value.get(name)) for name in names]
+    if not isinstance(value, list | tuple):
+        if isinstance(value, str) or callable(value):
+            return [[value] for _ in names]
+        raise ArgumentError(describe(f"bad {what}", expected="a list or a dict", got=repr(value)))
+    if any(isinstance(item, list | tuple) for item in value):
+        if len(value) != len(names):
+            raise ArgumentError(
+                describe(
+                    f"{what} has the wrong length",
+                    expected=f"one entry per output: {len(names)}",
+                    got=len(value),
+                )
+            )
+        return [_as_list(item) for item in value]
+    return [list(value) for _ in names]
+
+
+def _check_names(value: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    unknown = [key for key in value if key not in names]
+    if unknown:
+        raise ArgumentError(
+            describe(
+                f"{what} names an output that the model does not have",
+                expected=", ".join(names),
+                got=unknown[0],
+            )
+        )
+
+
+def _as_list(item: Any) -> list[Any]:
+    if item is None:
+        return []
+    return list(item) if isinstance(item, list | tuple) else [item]

@@ -1,0 +1,318 @@
+"""The functions that a compiled model trains, evaluates and predicts with.
+
+A training step is one IR function: forward, losses, metrics, gradients, optimizer, statistics, the random
+counter. It is traced once; its outputs are one vector of numbers to report. Which variants are needed (with
+sample weights or without) shows when data comes, so each is built on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kgraph import compiler
+from kgraph.errors import GraphError, describe
+from kgraph.ir import graph as ir
+from kgraph.ir.graph import scope
+from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
+from kgraph.keras.training.objective import OutputObjective
+from kgraph.ops import elementwise as e
+from kgraph.ops import random as rng
+from kgraph.ops.broadcast import broadcast_to, reshape
+from kgraph.ops.logic import cast
+from kgraph.ops.reduce import reduce_mean, reduce_sum
+from kgraph.ops.shape import DimValue, stack
+from kgraph.plugins.backend import Executable
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A function to run, and the names of the data that it takes, in order.
+
+    `function` reports its numbers in one vector, "logs"; `reported` is the same step with each number as an output of
+    its own: "loss" (that of the batch), then those of `metrics_names` (since the last reset).
+    """
+
+    function: ir.Function
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    weights: tuple[str, ...]
+    reported: ir.Function | None = None
+
+
+class Training:
+    """Builds and compiles the functions of one compiled model.
+
+    `trainable` is what was trainable at `compile`: freezing a layer later has no effect until the next `compile`.
+    """
+
+    def __init__(
+        self, model: Any, objectives: Sequence[OutputObjective], optimizer: Any, trainable: Sequence[Variable]
+    ) -> None:
+        self.model, self.objectives, self.optimizer = model, list(objectives), optimizer
+        self.trainable = list(trainable)
+        seed = np.random.randint(0, 2**32, dtype=np.uint32)
+        self.rng = Variable([seed, 0], "uint32", f"{model.name}/random_state", role="rng")
+        self._loss = Mean("loss")
+        self._output_losses = (
+            {o.name: Mean(f"{o.name}_loss") for o in self.trained} if len(self.trained) > 1 else {}
+        )
+        self._traced: dict[Any, Traced] = {}
+        self._compiled: dict[ir.Function, Executable] = {}
+
+    @property
+    def trained(self) -> list[OutputObjective]:
+        """The objectives of outputs with a loss or metrics."""
+        return [o for o in self.objectives if o.loss is not None or o.metrics or o.weighted_metrics]
+
+    @cached_property
+    def metrics_names(self) -> list[str]:
+        """The names of the reported numbers, in order: loss, losses of outputs, metrics."""
+        names = ["loss", *(f"{o.name}_loss" for o in self.objectives if o.name in self._output_losses)]
+        many = len(self.model.outputs) > 1
+        for objective in self.objectives:
+            for metric in [*objective.metrics, *objective.weighted_metrics]:
+                for name in metric_names(metric, objective):
+                    names.append(f"{objective.name}_{name}" if many else name)
+        return [*names, *(name for name, _ in self.model.metrics)]
+
+    @property
+    def metric_variables(self) -> list[Variable]:
+        """Every accumulator of the reported numbers."""
+        found = [*self._loss.weights, *(v for mean in self._output_losses.values() for v in mean.weights)]
+        for objective in self.objectives:
+            for metric in [*objective.metrics, *objective.weighted_metrics]:
+                found += metric.weights
+        return found
+
+    def step(
+        self, kind: str, weighted: frozenset[str], target_shapes: Mapping[str, tuple[int, ...]]
+    ) -> Traced:
+        """The "train_step" or "eval_step" that takes sample weights for the outputs named in `weighted`."""
+        shapes = tuple(sorted((name, shape[1:]) for name, shape in target_shapes.items()))
+        key = (kind, weighted, shapes)
+        if key not in self._traced:
+            self._traced[key] = self._trace(kind, weighted, target_shapes)
+        return self._traced[key]
+
+    def predict(self) -> Traced:
+        """The function from inputs to outputs, without training behaviour."""
+        if "predict" not in self._traced:
+            self._traced["predict"] = trace_predict(self.model, self.rng)
+        return self._traced["predict"]
+
+    def executable(self, traced: Traced) -> Executable:
+        """The compiled function; compiled on first use."""
+        function = traced.function
+        if function not in self._compiled:
+            freezable = [function.name] if function.name == "predict" else []
+            self._compiled[function] = compiler.compile_program([function], freezable=freezable)
+        return self._compiled[function]
+
+    # -- tracing
+
+    def _trace(
+        self, kind: str, weighted: frozenset[str], target_shapes: Mapping[str, tuple[int, ...]]
+    ) -> Traced:
+        training = kind == "train_step"
+        targets = {o.name: o.target(target_shapes.get(o.name)) for o in self.trained}
+        weights = {o.name: o.weights() for o in self.trained if o.name in weighted}
+        inputs = model_inputs(self.model)
+        with collect_updates() as updates:
+            total, logs = self._losses_and_metrics(targets, weights)
+        numbers = [cast(as_value(value), "float32") for value in logs]
+        outputs = {"loss": total, "logs": stack(numbers, 0)}
+        outputs |= {
+            f"mean_{name}" if name == "loss" else name: v
+            for name, v in zip(self.metrics_names, numbers, strict=True)
+        }
+        leaves = (*inputs, *targets.values(), *weights.values())
+        all_updates = compose_updates(self.model, training) | updates
+        forward = compiler.specialise(ir.Function(kind, leaves, outputs, all_updates), training)
+        if training:
+            forward = self._with_optimizer(forward)
+        forward = with_random_state(forward, self.rng)
+        outputs = dict(forward.outputs)
+        logs_only = {"logs": outputs.pop("logs")}
+        return Traced(
+            ir.Function(kind, forward.inputs, logs_only, forward.updates),
+            tuple(self.model.input_names_fed),
+            tuple(targets),
+            tuple(weights),
+            ir.Function(kind, forward.inputs, outputs, forward.updates),
+        )
+
+    def _losses_and_metrics(
+        self, targets: Mapping[str, ir.Input], weights: Mapping[str, ir.Input]
+    ) -> tuple[ir.Value, list[Any]]:
+        """The loss to minimise, and the numbers to report, in the order of `metrics_names`."""
+        total: Tensor | None = None
+        batch = batch_size_value(self.model)
+        output_losses, metric_values = [], []
+        for objective in self.trained:
+            y_true, y_pred = Tensor(targets[objective.name]), objective.output
+            weight = Tensor(weights[objective.name]) if objective.name in weights else None
+            mask = y_pred._keras_mask
+            with scope(objective.name), scope("loss"):
+                if objective.loss is not None:
+                    loss = objective.loss(y_true, y_pred, sample_weight=masked_weight(weight, mask, y_pred))
+                    if objective.name in self._output_losses:
+                        output_losses.append(self._output_losses[objective.name].update(loss, batch))
+                    weighted_loss = loss if objective.weight == 1.0 else loss * objective.weight
+                    total = weighted_loss if total is None else total + weighted_loss
+            for metric in objective.metrics:
+                with scope(objective.name), scope(metric.name):
+                    metric_values += metric_result(metric, y_true, y_pred, metric_mask(mask))
+            for metric in objective.weighted_metrics:
+                with scope(objective.name), scope(metric.name):
+                    metric_values += metric_result(metric, y_true, y_pred, metric_weight(weight, mask))
+        for loss in self.model.losses:
+            if self.model.reachable(as_value(loss)):
+                term = Tensor(scalar(as_value(loss)))
+                total = term if total is None else total + term
+        if total is None:
+            raise GraphError(
+                describe(
+                    "there is nothing to minimise",
+                    expected="a loss for an output, or add_loss",
+                    where=self.model.name,
+                )
+            )
+        reported = [self._loss.update(total, batch), *output_losses, *metric_values]
+        reported += [scalar(as_value(value)) for _, value in self.model.metrics]
+        return as_value(total), reported
+
+    def _with_optimizer(self, forward: ir.Function) -> ir.Function:
+        loss = Tensor(forward.outputs["loss"])
+        with scope("optimizer"):
+            pairs = self.optimizer.get_updates(loss, self.trainable)
+        changed = {ir_variable(variable): as_value(value) for variable, value in pairs}
+        return ir.Function(forward.name, forward.inputs, forward.outputs, {**forward.updates, **changed})
+
+
+class Mean:
+    """The mean of a number over the samples since the last reset: two accumulators."""
+
+    def __init__(self, name: str) -> None:
+        self.total = Variable(0.0, "float32", f"{name}/total", role="metric")
+        self.count = Variable(0.0, "float32", f"{name}/count", role="metric")
+
+    @property
+    def weights(self) -> list[Variable]:
+        return [self.total, self.count]
+
+    def update(self, value: Tensor, samples: ir.Value) -> Tensor:
+        """Take in a batch mean over `samples` samples; the mean so far."""
+        self.total.assign_add(value * Tensor(samples))
+        self.count.assign_add(Tensor(samples))
+        return self.total / self.count
+
+
+def trace_predict(model: Any, state: Variable | None = None) -> Traced:
+    """The inference function of a model, with states of stateful layers as updates."""
+    outputs = dict(zip(model.output_names, [as_value(t) for t in model.outputs], strict=True))
+    function = ir.Function("predict", model_inputs(model), outputs, compose_updates(model, training=False))
+    function = compiler.specialise(function, training=False)
+    if state is not None:
+        function = with_random_state(function, state)
+    return Traced(function, tuple(model.input_names_fed), (), ())
+
+
+def model_inputs(model: Any) -> tuple[ir.Input, ...]:
+    """The leaves that data is fed to: not those made of tensors that exist already."""
+    return tuple(t.value for t in model.inputs if isinstance(t.value, ir.Input))
+
+
+def compose_updates(model: Any, training: bool) -> dict[ir.Variable, ir.Value]:
+    """The updates of a model's layers. A layer that was called twice updates its state twice, one after the other.
+
+    Outside of training only the states of stateful layers change.
+    """
+    updates: dict[ir.Variable, ir.Value] = {}
+    for variable, value in model.updates if training else model.state_updates:
+        if not model.reachable(value):
+            continue  # made when a layer was called elsewhere
+        if variable in updates:
+            chained = ir.Function("update", (), {"value": value}).replace({variable: updates[variable]})
+            value = chained.outputs["value"]
+        updates[variable] = broadcast_to(cast(value, variable.dtype), variable.shape)
+    return updates
+
+
+def with_random_state(function: ir.Function, state: Variable) -> ir.Function:
+    """The function with a model's own random state in place of the process-wide one, advanced by each run."""
+    if rng.RNG not in function.variables():
+        return function
+    function = function.replace({rng.RNG: state.variable})
+    updates = {**function.updates, state.variable: rng.advance(state.variable)}
+    return ir.Function(function.name, function.inputs, function.outputs, updates)
+
+
+def batch_size_value(model: Any) -> ir.Value:
+    """The number of samples of a batch as a float32 scalar."""
+    return DimValue(model.outputs[0].dims[0], "float32")()
+
+
+def masked_weight(weight: Tensor | None, mask: Tensor | None, y_pred: Tensor) -> Tensor | None:
+    """Sample weights with a mask in them, scaled so that the mean of the loss is one over the valid entries (as
+    Keras 3).
+    """
+    if mask is None:
+        return weight
+    valid = cast(mask.value, "float32")
+    share = e.div(reduce_sum(valid), e.maximum(count_of(valid), 1.0))
+    scaled = Tensor(e.div(valid, e.add(share, 1e-7)))
+    return scaled if weight is None else Tensor(align(weight.value, scaled.value)) * scaled
+
+
+def metric_mask(mask: Tensor | None) -> Tensor | None:
+    """A mask as the weights of a metric."""
+    return None if mask is None else Tensor(cast(mask.value, "float32"))
+
+
+def metric_weight(weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Sample weights and mask as the weights of a metric."""
+    valid = metric_mask(mask)
+    if weight is None or valid is None:
+        return valid if weight is None else weight
+    return Tensor(align(weight.value, valid.value)) * valid
+
+
+def align(weight: ir.Value, mask: ir.Value) -> ir.Value:
+    """Per-sample weights with axes of 1 so that they broadcast against a mask over time."""
+    return reshape(weight, (*weight.shape, *[1] * (mask.rank - weight.rank)))
+
+
+def count_of(value: ir.Value) -> ir.Value:
+    """The number of elements as float32."""
+    count = ir.constant(1.0, "float32")
+    total: ir.Value = count
+    for dim in value.shape:
+        total = e.mul(total, DimValue(dim, "float32")())
+    return total
+
+
+def metric_result(metric: Any, y_true: Tensor, y_pred: Tensor, weight: Tensor | None) -> list[Any]:
+    """Feed a metric and read it: one tensor, or several when it reports a dict."""
+    metric.update_state(y_true, y_pred, sample_weight=weight)
+    result = metric.result()
+    return list(result.values()) if isinstance(result, dict) else [result]
+
+
+def metric_names(metric: Any, objective: OutputObjective) -> list[str]:
+    """What a metric reports as: its name, or the keys of the dict that it returns."""
+    return list(getattr(metric, "result_names", None) or [metric.name])
+
+
+def scalar(value: ir.Value) -> ir.Value:
+    """The mean over whatever axes are left."""
+    return reduce_mean(value) if value.rank else value
+
+
+def ir_variable(variable: Any) -> ir.Variable:
+    """The IR variable behind a Keras one."""
+    return variable.variable if isinstance(variable, Variable) else variable
