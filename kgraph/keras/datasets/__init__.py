@@ -1,3 +1,7 @@
 """Data sets to try a model on."""
 
 from __future__ import annotations
+
+from kgraph.keras.datasets import digits
+
+__all__ = ["digits"]

@@ -10,11 +10,9 @@ from kgraph.errors import ArgumentError, describe
 from kgraph.ir.dims import symbol
 from kgraph.ir.graph import Input, scope
 from kgraph.ir.types import TensorType
-from kgraph.keras import losses as losses_module
 from kgraph.keras import metrics as metrics_module
+from kgraph.keras.losses import SparseCategoricalCrossentropy, as_loss, sparse_categorical_crossentropy
 from kgraph.keras.tensor import Tensor
-
-_SPARSE = ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
 
 
 @dataclass
@@ -32,14 +30,14 @@ class OutputObjective:
     @property
     def is_sparse(self) -> bool:
         """Whether the targets are integer labels rather than something of the output's shape."""
-        return losses_module.takes_labels(self.loss)
+        return is_sparse(self.loss)
 
     def target(self, shape: Sequence[int] | None) -> Input:
         """The placeholder of the targets. A loss of the user's own takes them in whatever shape the data has."""
         dims = self.output.dims
         if self.is_sparse:
             return Input(f"{self.name}_target", TensorType("int32", (*dims[:-1], 1)))
-        if shape is not None and not losses_module.is_builtin(self.loss):
+        if shape is not None and not is_builtin(self.loss):
             extra = shape[1:] if len(shape) > 1 else (1,)
             dims = (dims[0] if dims else symbol("batch"), *extra)
         return Input(f"{self.name}_target", TensorType(self.output.dtype, tuple(dims)))
@@ -48,6 +46,19 @@ class OutputObjective:
         """The placeholder of the sample weights: one per sample, or per sample and time step."""
         rank = 2 if self.temporal else 1
         return Input(f"{self.name}_sample_weight", TensorType("float32", self.output.dims[:rank]))
+
+
+def is_sparse(loss: Any) -> bool:
+    """Whether a loss takes integer labels rather than something of the output's shape."""
+    return isinstance(loss, SparseCategoricalCrossentropy) or (
+        getattr(loss, "fn", None) is sparse_categorical_crossentropy
+    )
+
+
+def is_builtin(loss: Any) -> bool:
+    """Whether a loss is one of ours, whose targets have the output's shape."""
+    made_of = getattr(loss, "fn", None) or type(loss)
+    return loss is None or made_of.__module__.startswith("kgraph.keras.losses")
 
 
 def make_objectives(
@@ -84,7 +95,11 @@ def make_objectives(
                 )
             )
         objective = OutputObjective(
-            name, output, losses_module.for_compile(losses[i]), float(weights[i]), modes[i] == "temporal"
+            name,
+            output,
+            None if losses[i] is None else as_loss(losses[i]),
+            float(weights[i]),
+            modes[i] == "temporal",
         )
         with scope(name):
             objective.metrics = [metrics_module.for_output(m, output, objective.loss) for m in reported[i]]

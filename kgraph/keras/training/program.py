@@ -20,11 +20,10 @@ from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
 from kgraph.keras.training.objective import OutputObjective
-from kgraph.ops import elementwise as e
 from kgraph.ops import random as rng
 from kgraph.ops.broadcast import broadcast_to, reshape
 from kgraph.ops.logic import cast
-from kgraph.ops.reduce import reduce_mean, reduce_sum
+from kgraph.ops.reduce import reduce_mean
 from kgraph.ops.shape import DimValue, stack
 from kgraph.plugins.backend import Executable
 
@@ -159,7 +158,7 @@ class Training:
             mask = y_pred._keras_mask
             with scope(objective.name), scope("loss"):
                 if objective.loss is not None:
-                    loss = objective.loss(y_true, y_pred, sample_weight=masked_weight(weight, mask, y_pred))
+                    loss = objective.loss(y_true, y_pred, sample_weight=weight)
                     if objective.name in self._output_losses:
                         output_losses.append(self._output_losses[objective.name].update(loss, batch))
                     weighted_loss = loss if objective.weight == 1.0 else loss * objective.weight
@@ -257,18 +256,6 @@ def batch_size_value(model: Any) -> ir.Value:
     return DimValue(model.outputs[0].dims[0], "float32")()
 
 
-def masked_weight(weight: Tensor | None, mask: Tensor | None, y_pred: Tensor) -> Tensor | None:
-    """Sample weights with a mask in them, scaled so that the mean of the loss is one over the valid entries (as
-    Keras 3).
-    """
-    if mask is None:
-        return weight
-    valid = cast(mask.value, "float32")
-    share = e.div(reduce_sum(valid), e.maximum(count_of(valid), 1.0))
-    scaled = Tensor(e.div(valid, e.add(share, 1e-7)))
-    return scaled if weight is None else Tensor(align(weight.value, scaled.value)) * scaled
-
-
 def metric_mask(mask: Tensor | None) -> Tensor | None:
     """A mask as the weights of a metric."""
     return None if mask is None else Tensor(cast(mask.value, "float32"))
@@ -285,15 +272,6 @@ def metric_weight(weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
 def align(weight: ir.Value, mask: ir.Value) -> ir.Value:
     """Per-sample weights with axes of 1 so that they broadcast against a mask over time."""
     return reshape(weight, (*weight.shape, *[1] * (mask.rank - weight.rank)))
-
-
-def count_of(value: ir.Value) -> ir.Value:
-    """The number of elements as float32."""
-    count = ir.constant(1.0, "float32")
-    total: ir.Value = count
-    for dim in value.shape:
-        total = e.mul(total, DimValue(dim, "float32")())
-    return total
 
 
 def metric_result(metric: Any, y_true: Tensor, y_pred: Tensor, weight: Tensor | None) -> list[Any]:

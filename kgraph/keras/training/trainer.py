@@ -95,7 +95,7 @@ class Trainer:
         }
         self._training = None
         for item in flatten(loss):
-            losses.for_compile(item)  # an unknown name is refused now, even if the outputs are not known yet
+            losses.get(item)  # an unknown name is refused now, even if the outputs are not known yet
         self._trainable_at_compile = list(self.trainable_weights) if self.inputs else None
         if self.inputs:
             self._prepare()

@@ -49,7 +49,9 @@ def run_ours(optimizer: optimizers.Optimizer, steps: int = STEPS) -> list[np.nda
     """Minimise sum(w * g), whose gradient is g."""
     weights = [Variable(w, name=f"w{i}") for i, w in enumerate(start())]
     fed = [Input(f"g{i}", TensorType("float32", w.shape)) for i, w in enumerate(start())]
-    loss = sum((Tensor(reduce_sum((w * Tensor(g)).value)) for w, g in zip(weights, fed, strict=True)), start=0.0)
+    loss = sum(
+        (Tensor(reduce_sum((w * Tensor(g)).value)) for w, g in zip(weights, fed, strict=True)), start=0.0
+    )
     updates = {v.variable: as_value(value) for v, value in optimizer.get_updates(loss, weights)}
     executable = compiler.compile_program([Function("step", tuple(fed), {"loss": loss.value}, updates)])
     for step in range(steps):
@@ -75,7 +77,9 @@ def test_agrees_with_real_keras_after_twenty_steps(case: str) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adamw"])
+@pytest.mark.parametrize(
+    "name", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adamw"]
+)
 def test_configuration_makes_the_same_optimizer(name: str) -> None:
     first = optimizers.get(name)
     second = optimizers.deserialize(optimizers.serialize(first))
@@ -95,7 +99,10 @@ def test_decay_divides_the_rate() -> None:
     ("schedule", "arguments"),
     [
         ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7}),
-        ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7, "staircase": True}),
+        (
+            "ExponentialDecay",
+            {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7, "staircase": True},
+        ),
         ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7}),
         ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 9, "power": 2.0}),
         ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 6, "cycle": True}),
