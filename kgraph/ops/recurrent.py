@@ -22,7 +22,7 @@ from kgraph.ir.dims import Dim, Shape
 from kgraph.ir.graph import Constant, Value
 from kgraph.ir.op import Op, Sample, op
 from kgraph.ir.types import TensorType
-from kgraph.ops.activations import elu, hard_sigmoid, relu, sigmoid, softplus, softsign, tanh
+from kgraph.ops.activations import HardSigmoid, elu, relu, sigmoid, softplus, softsign, tanh
 from kgraph.ops.base import expect_float, same_dtype
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.elementwise import add, mul, sub
@@ -38,7 +38,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
     {
         "tanh": tanh,
         "sigmoid": sigmoid,
-        "hard_sigmoid": hard_sigmoid,
+        "hard_sigmoid": HardSigmoid(1 / 6, 0.5),
         "relu": relu,
         "linear": lambda x: x,
         "elu": elu,
@@ -147,6 +147,11 @@ class Gated(Recurrent):
 
     recurrent_activation: str = "sigmoid"
 
+    @property
+    def functions(self) -> tuple[Activation, Activation]:
+        """The activation and that of the gates."""
+        return _activation(self.activation), _activation(self.recurrent_activation)
+
     def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
         _activation(self.recurrent_activation)
         return super().infer(*types)
@@ -167,11 +172,7 @@ class Lstm(Gated):
     states = 2
 
     def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
-        squash, gate = _activation(self.activation), _activation(self.recurrent_activation)
-        h, c = states
-        i, f, g, o = split(add(z, matmul(h, recurrent)), [_units(recurrent)] * 4, -1)
-        new_c = add(mul(gate(f), c), mul(gate(i), squash(g)))
-        return [mul(gate(o), squash(new_c)), new_c]
+        return lstm_step(z, states, recurrent, *self.functions)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -203,20 +204,8 @@ class Gru(Gated):
         return (2, 3 * units) if self.reset_after else (3 * units,)
 
     def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
-        squash, gate = _activation(self.activation), _activation(self.recurrent_activation)
-        (h,) = states
-        units = _units(recurrent)
-        outer, outer_g = split(z, [2 * units, units], -1)
-        if self.reset_after:
-            inner = add(matmul(h, recurrent), index_axis(bias, 0, 1))
-            inner, inner_g = split(inner, [2 * units, units], -1)
-            update, reset = split(gate(add(outer, inner)), [units, units], -1)
-            candidate = squash(add(outer_g, mul(reset, inner_g)))
-        else:
-            to_gates, to_candidate = split(recurrent, [2 * units, units], -1)
-            update, reset = split(gate(add(outer, matmul(h, to_gates))), [units, units], -1)
-            candidate = squash(add(outer_g, matmul(mul(reset, h), to_candidate)))
-        return [add(candidate, mul(update, sub(h, candidate)))]
+        inner_bias = index_axis(bias, 0, 1) if self.reset_after else None
+        return gru_step(z, states, recurrent, *self.functions, inner_bias)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -233,12 +222,54 @@ class SimpleRnn(Recurrent):
     """
 
     def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
-        return [_activation(self.activation)(add(z, matmul(states[0], recurrent)))]
+        return simple_step(z, states, recurrent, _activation(self.activation))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield cls.example(cls())
         yield cls.example(cls("softsign", True))
+
+
+def lstm_step(
+    z: Value, states: Sequence[Value], recurrent: Value, squash: Activation, gate: Activation
+) -> list[Value]:
+    """The states after one step of an `Lstm`, from z = x_t kernel + bias [B, 4u] and h, c; any activations will do."""
+    h, c = states
+    i, f, g, o = split(add(z, matmul(h, recurrent)), [_units(recurrent)] * 4, -1)
+    new_c = add(mul(gate(f), c), mul(gate(i), squash(g)))
+    return [mul(gate(o), squash(new_c)), new_c]
+
+
+def gru_step(
+    z: Value,
+    states: Sequence[Value],
+    recurrent: Value,
+    squash: Activation,
+    gate: Activation,
+    inner_bias: Value | None,
+) -> list[Value]:
+    """The state after one step of a `Gru`, from z = x_t kernel + bias [B, 3u] and h; any activations will do.
+
+    With an `inner_bias` [3u] the reset gate acts after the product, as with `reset_after`.
+    """
+    (h,) = states
+    units = _units(recurrent)
+    outer, outer_g = split(z, [2 * units, units], -1)
+    if inner_bias is not None:
+        inner = add(matmul(h, recurrent), inner_bias)
+        inner, inner_g = split(inner, [2 * units, units], -1)
+        update, reset = split(gate(add(outer, inner)), [units, units], -1)
+        candidate = squash(add(outer_g, mul(reset, inner_g)))
+    else:
+        to_gates, to_candidate = split(recurrent, [2 * units, units], -1)
+        update, reset = split(gate(add(outer, matmul(h, to_gates))), [units, units], -1)
+        candidate = squash(add(outer_g, matmul(mul(reset, h), to_candidate)))
+    return [add(candidate, mul(update, sub(h, candidate)))]
+
+
+def simple_step(z: Value, states: Sequence[Value], recurrent: Value, squash: Activation) -> list[Value]:
+    """The state after one step of a `SimpleRnn`, from z = x_t kernel + bias [B, u] and h; any activation will do."""
+    return [squash(add(z, matmul(states[0], recurrent)))]
 
 
 def lstm(
