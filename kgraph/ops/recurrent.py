@@ -108,7 +108,7 @@ class Recurrent(Op):
     def decompose(
         self, x: Value, kernel: Value, recurrent: Value, bias: Value, *states: Value
     ) -> tuple[Value, ...]:
-        return self.scan(x, kernel, recurrent, bias, states)
+        return self.scan(x, kernel, recurrent, bias, states, keep=False)
 
     def scan(
         self,
@@ -118,8 +118,9 @@ class Recurrent(Op):
         bias: Value,
         states: Sequence[Value],
         mask: Value | None = None,
+        keep: bool = True,
     ) -> tuple[Value, ...]:
-        """The op as a scan; `mask` [T, B, 1] bool says at which steps the states change."""
+        """The op as a scan; `mask` [T, B, 1] bool says at which steps the states change, `keep` is that of `scan`."""
 
         def step(carries: Sequence[Value], slices: Sequence[Value]) -> tuple[list[Value], list[Value]]:
             new = self.cell(slices[0], carries, recurrent, bias)
@@ -129,7 +130,7 @@ class Recurrent(Op):
 
         first = index_axis(bias, 0, 0) if bias.rank == 2 else bias
         sequences = [add(project(x, kernel), first)] + ([] if mask is None else [mask])
-        last, (sequence,) = scan(step, states, sequences, reverse=self.reverse, name=self.name)
+        last, (sequence,) = scan(step, states, sequences, reverse=self.reverse, keep=keep, name=self.name)
         return sequence, *last
 
     @classmethod

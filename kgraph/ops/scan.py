@@ -133,6 +133,7 @@ def scan(
     *,
     reverse: bool = False,
     axis: int = 0,
+    keep: bool = True,
     name: str = "step",
 ) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """Trace `step(carries, slices) -> (new carries, outputs)` and scan it along `axis` of the sequences.
@@ -140,8 +141,9 @@ def scan(
     `initial` holds the first carries. Returns (last carries, stacked outputs); output t stands at position t of `axis`
     even with `reverse`, which walks from the last position to the first. The step may use any value from outside,
     weights among them. Calls in it that depend on neither a carry nor a slice are made once, before the scan; so a
-    random mask drawn in the step is the same at every step. At least one sequence gives the number of steps. Raises
-    ShapeError when a new carry differs in type from the one it replaces.
+    random mask drawn in the step is the same at every step. At least one sequence gives the number of steps. With
+    `keep`, the scan has everything that a step makes as further outputs, for the gradient to read; without it, the
+    gradient computes them again. Raises ShapeError when a new carry differs in type from the one it replaces.
     """
     if not sequences:
         raise GraphError(describe("a scan needs a sequence to walk along", expected="at least one", got=0))
@@ -156,7 +158,9 @@ def scan(
     named = {f"next{i}": value for i, value in enumerate(new)}
     named |= {f"output{i}": value for i, value in enumerate(outputs)}
     body, captured = close(Function(name, (*carries, *slices), named))
-    node = Scan(_keep_everything(body, len(carries)), len(carries), len(slices), reverse)
+    if keep:
+        body = _keep_everything(body, len(carries))
+    node = Scan(body, len(carries), len(slices), reverse)
     made = node.apply(*initial, *stacked, *captured)
     kept = made[len(carries) : len(carries) + len(outputs)]
     return made[: len(carries)], tuple(_move_axis(value, 0, axis) for value in kept)

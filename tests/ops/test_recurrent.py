@@ -8,12 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 
+from kgraph import config
+from kgraph.compiler import compile_program
 from kgraph.errors import ArgumentError, ShapeError
 from kgraph.ir.graph import Function, Input, Value
 from kgraph.ir.interpret import run
 from kgraph.ir.op import Sample, registry
 from kgraph.ir.types import Array, TensorType
-from kgraph.ops.recurrent import gru, lstm, simple_rnn
+from kgraph.ops.recurrent import ACTIVATIONS, gru, lstm, simple_rnn
 from kgraph.ops.samples import floats
 from tests.ops.checking import assert_backend_agrees, assert_gradients, leaves_for
 
@@ -148,6 +150,20 @@ def test_onnx_agrees_with_the_oracle(sample: Sample, symbolic: bool) -> None:
     assert_backend_agrees(
         lambda *leaves: sample.op.apply(*leaves), sample.inputs, names if symbolic else None
     )
+
+
+@pytest.mark.parametrize("act", ACTIVATIONS)
+@pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid", "linear"])
+def test_onnx_has_every_activation(act: str, gate: str) -> None:
+    arrays = [0.3 * a.astype("float32") for a in operands(4, (4 * UNITS,), 2)]
+    build = partial(lstm, activation=act, recurrent_activation=gate, reverse=True)
+    leaves = leaves_for(arrays)
+    function = Function("f", leaves, dict(zip("shc", build(*leaves), strict=True)))
+    wanted, _ = run(function, arrays)
+    with config.using(device="cpu", backend="onnx"):
+        made = compile_program([function]).run("f", arrays)
+    for got, want in zip(made, wanted.values(), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

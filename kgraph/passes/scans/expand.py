@@ -25,6 +25,7 @@ class ExpandRecurrent(Pass):
             if not isinstance(call.op, Recurrent):
                 return None
             hits[call.op.name] += 1
-            return call.op.decompose(*inputs)
+            x, kernel, recurrent, bias, *states = inputs
+            return call.op.scan(x, kernel, recurrent, bias, states)
 
         return transform(function, visit)

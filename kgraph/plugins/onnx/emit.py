@@ -24,6 +24,7 @@ from kgraph.ir.graph import (
 )
 from kgraph.ir.types import Array, TensorType
 from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.tidy import rename, used_nodes
 
 if TYPE_CHECKING:
     import onnx
@@ -85,6 +86,7 @@ class Emitter:
         self.domains: set[str] = set()
         self._outputs: set[str] = set()
         self._values: dict[Value, str] = {}
+        self._frozen: dict[Value, Array] = {}
         # Shape arithmetic and constants are shared by all calls.
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._symbols: dict[str, tuple[str, int]] = {}
@@ -140,6 +142,10 @@ class Emitter:
             self._constants[key] = made
         return made
 
+    def known(self, value: Value) -> Array | None:
+        """The array of a constant or frozen variable: a lowering can lay it out for the runtime here and now."""
+        return value.array if isinstance(value, Constant) else self._frozen.get(value)
+
     def ints(self, values: Iterable[int]) -> str:
         """A one-dimensional int64 constant."""
         return self.constant(np.asarray(list(values), "int64"))
@@ -180,6 +186,7 @@ class Emitter:
         inner = Emitter(self._table, self.target, self.names)
         inner._symbols = dict(self._symbols)
         inner._values = dict(self._values)
+        inner._frozen = self._frozen
         inner._values.update(outer)
         inputs = [inner.declare(leaf, leaf.name) for leaf in function.inputs if leaf not in outer]
         inner.emit(function.calls())
@@ -210,6 +217,7 @@ class Emitter:
 
     def freeze(self, variable: Variable, array: Array) -> None:
         """Make a variable an initialiser holding `array`."""
+        self._frozen[variable] = array
         self._values[variable] = self.constant(array, name=variable.name)
 
     def emit(self, calls: Sequence[Call]) -> None:
@@ -288,18 +296,6 @@ class Emitter:
         return self._dims[key]
 
 
-def rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
-    """Rename a value in nodes and in the subgraphs that refer to it."""
-    for node in nodes:
-        for names in (node.input, node.output):
-            for position, name in enumerate(names):
-                if name == old:
-                    names[position] = new
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                rename(attribute.g.node, old, new)
-
-
 def elem_type(dtype: str) -> int:
     """The ONNX number of a dtype."""
     from onnx import TensorProto
@@ -365,9 +361,9 @@ def build_model(
         info = emitter.output(value, emitter.names(f"{names.get(variable, variable.name)}.next"))
         outputs.append(info)
         state_outputs[variable] = info.name
-    graph = helper.make_graph(
-        emitter.nodes, function.name, inputs, outputs, emitter.initializers, doc_string=doc or None
-    )
+    nodes, used = used_nodes(emitter.nodes, [info.name for info in outputs])
+    initializers = [tensor for tensor in emitter.initializers if tensor.name in used]
+    graph = helper.make_graph(nodes, function.name, inputs, outputs, initializers, doc_string=doc or None)
     opsets = [helper.make_opsetid("", target.opset)]
     opsets += [helper.make_opsetid(domain, 1) for domain in sorted(emitter.domains) if domain]
     proto = helper.make_model(

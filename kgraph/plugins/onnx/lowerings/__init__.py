@@ -12,11 +12,25 @@ from kgraph.plugins.onnx.lowerings import (
     norm,
     pool,
     random,
+    recurrent,
     reduce,
     scan,
     shape,
 )
 
-FAMILIES = (activations, conv, elementwise, indexing, linalg, norm, pool, random, reduce, scan, shape)
+FAMILIES = (
+    activations,
+    conv,
+    elementwise,
+    indexing,
+    linalg,
+    norm,
+    pool,
+    random,
+    recurrent,
+    reduce,
+    scan,
+    shape,
+)
 
 TABLE = LoweringTable().merge([family.TABLE for family in FAMILIES])
