@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 from kgraph.errors import GraphError, ShapeError, describe
 from kgraph.ir.dims import Sym, evaluate_dim
 from kgraph.ir.graph import Call, Function, Input, Value, current_scope
-from kgraph.ir.types import Array, TensorType
+from kgraph.ir.types import Array, TensorType, type_of
 
 Types = TensorType | tuple[TensorType, ...]
 Arrays = Array | tuple[Array, ...]
@@ -41,6 +41,9 @@ class Sample:
     smooth: tuple[int, ...] | None = None
     tolerance: float = 0.0
     why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.op}: {', '.join(str(type_of(array)) for array in self.inputs)}"
 
 
 class Op:
@@ -129,6 +132,8 @@ class Op:
     def __str__(self) -> str:
         attributes = ", ".join(f"{key}={_show(value)}" for key, value in self.attributes().items())
         return f"{self.name}({attributes})" if attributes else self.name
+
+    __repr__ = __str__
 
 
 _REGISTRY: dict[str, type[Op]] = {}

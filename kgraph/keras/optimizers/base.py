@@ -14,8 +14,8 @@ from kgraph.keras.optimizers.schedules import LearningRateSchedule
 from kgraph.keras.tensor import Tensor, Variable, as_value
 from kgraph.ops import elementwise as e
 from kgraph.ops.logic import cast
-from kgraph.passes.autodiff import gradients
 from kgraph.ops.reduce import reduce_sum
+from kgraph.passes.autodiff import gradients
 
 Update = tuple[Variable, Any]
 

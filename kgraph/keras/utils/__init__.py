@@ -14,9 +14,9 @@ from kgraph.keras.utils.custom_objects import (
 from kgraph.keras.utils.np_utils import normalize, to_categorical
 from kgraph.keras.utils.progbar import Progbar
 from kgraph.keras.utils.random import set_random_seed
-from kgraph.keras.utils.vis_utils import plot_history, plot_model
 from kgraph.keras.utils.sequence import Sequence
 from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
+from kgraph.keras.utils.vis_utils import plot_history, plot_model
 
 __all__ = [
     "CustomObjectScope",
