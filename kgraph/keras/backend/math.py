@@ -19,7 +19,6 @@ from kgraph.keras import settings
 from kgraph.keras.tensor import Tensor, as_value, binary, is_tensor
 from kgraph.ops import elementwise as e
 from kgraph.ops import logic, reduce
-from kgraph.ops.activations import relu
 from kgraph.ops.broadcast import ReduceSum, reshape
 from kgraph.ops.linalg import matmul
 from kgraph.ops.shape import Pad, expand_dims, transpose
@@ -57,7 +56,8 @@ def log(x: Any) -> Tensor:
 
 def sqrt(x: Any) -> Tensor:
     """The square root of max(x, 0). At zero the gradient is zero, so that distances can be differentiated."""
-    return Tensor(e.sqrt(relu(as_float(x))))
+    value = as_float(x)
+    return Tensor(e.sqrt(logic.where(logic.greater(value, 0.0), value, 0.0)))
 
 
 def square(x: Any) -> Tensor:

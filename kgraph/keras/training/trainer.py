@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,13 +22,21 @@ from kgraph.keras.callbacks.base import CallbackList, History, flat_callbacks
 from kgraph.keras.callbacks.progress import ProgbarLogger
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.tensor import Tensor
+from kgraph.keras.training.arguments import (
+    as_result,
+    fit_weight,
+    is_due,
+    leaves_of,
+    old_keyword,
+    refuse_later,
+    shuffled,
+    targets_by_name,
+)
 from kgraph.keras.training.data import (
     ArrayData,
-    as_array,
     check_lengths,
     class_weights,
     fit_array,
-    in_order,
     standardize,
 )
 from kgraph.keras.training.loop import as_logs, interruptible, predict_batches, run_epoch, run_once
@@ -167,12 +174,12 @@ class Trainer:
         scale the loss; `epochs` is the number of the last epoch when `initial_epoch` is not 0. Raises
         NotCompiledError before compile, DataError for data that does not fit.
         """
-        epochs = _old_keyword(kwargs, "nb_epoch", "epochs", epochs)
+        epochs = old_keyword(kwargs, "nb_epoch", "epochs", epochs)
         if kwargs:
             raise ArgumentTypeError(
                 describe("fit: unknown keyword argument", got=", ".join(kwargs), where=self.name)
             )
-        _refuse_later(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        refuse_later(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         self._require_compiled()
         data, traced, weighted = self._training_data(
             x, y, batch_size, sample_weight, class_weight, "train_step"
@@ -233,7 +240,7 @@ class Trainer:
                     lambda: self.stop_training,
                 )
                 logs = as_logs(names, numbers)
-                if validation is not None and _is_due(validation_freq, epoch):
+                if validation is not None and is_due(validation_freq, epoch):
                     values, function = validation
                     self.reset_metrics()
                     found = run_epoch(training.executable(function), "eval_step", values, None, interrupt)
@@ -258,7 +265,7 @@ class Trainer:
         xs = self._input_arrays(x)
         trained = training.trained
         names = [o.name for o in trained]
-        ys = _targets(y, trained)
+        ys = targets_by_name(y, trained)
         weights = self._sample_weights(sample_weight, class_weight, ys)
         weighted = frozenset(weights)
         traced = training.step(kind, weighted, {n: a.shape for n, a in ys.items()})
@@ -267,7 +274,7 @@ class Trainer:
         for name, leaf in zip(names, leaves, strict=False):
             arrays.append(fit_array(ys[name], leaf, f"target {name!r}"))
         for name, leaf in zip(traced.weights, leaves[len(names) :], strict=True):
-            arrays.append(_fit_weight(weights[name], leaf, name))
+            arrays.append(fit_weight(weights[name], leaf, name))
         labels = [
             *traced.inputs,
             *(f"{n}_target" for n in names),
@@ -348,7 +355,7 @@ class Trainer:
 
         Raises NotCompiledError before compile, DataError for data that does not fit.
         """
-        _refuse_later(steps=steps)
+        refuse_later(steps=steps)
         self._require_compiled()
         data, traced, _ = self._training_data(x, y, batch_size, sample_weight, None, "eval_step")
         training = self._prepare()
@@ -368,7 +375,7 @@ class Trainer:
             )
         logs = as_logs(names, numbers)
         hooks.on_test_end(logs)
-        return logs if return_dict else _as_result(numbers)
+        return logs if return_dict else as_result(numbers)
 
     def predict(
         self,
@@ -385,7 +392,7 @@ class Trainer:
 
         Raises DataError for data that does not fit, or a number of samples that a stateful model cannot split evenly.
         """
-        _refuse_later(steps=steps)
+        refuse_later(steps=steps)
         self._build_for(x)
         arrays = self._input_arrays(x)
         size = check_lengths(arrays, self.input_names_fed)
@@ -445,11 +452,11 @@ class Trainer:
 
     def _on_batch(self, kind: str, x: Any, y: Any, weights: Any, class_weight: Any, reset: bool) -> Any:
         self._require_compiled()
-        size = max(1, len(next(iter(_leaves(x)))))
+        size = max(1, len(next(iter(leaves_of(x)))))
         data, traced, _ = self._training_data(x, y, size, weights, class_weight, kind)
         if reset:
             self.reset_metrics()
-        return _as_result(run_once(self._prepare().executable(traced), kind, data.arrays))
+        return as_result(run_once(self._prepare().executable(traced), kind, data.arrays))
 
     # -- data
 
@@ -478,90 +485,3 @@ class Trainer:
                     got=f"batch_size={batch} and {samples} samples",
                 )
             )
-
-
-def shuffled(size: int, batch_size: int, shuffle: Any) -> Array | None:
-    """The order of the samples for one epoch; None for the order they are in.
-
-    Raises ArgumentError unless `shuffle` is a bool or "batch" (whole batches change places).
-    """
-    if shuffle == "batch":
-        whole = np.arange(size // batch_size)
-        np.random.shuffle(whole)
-        order = (whole[:, None] * batch_size + np.arange(batch_size)).reshape(-1)
-        return np.concatenate([order, np.arange(len(order), size)])
-    if not isinstance(shuffle, bool | np.bool_):
-        raise ArgumentError(describe("bad shuffle", expected="True, False or 'batch'", got=repr(shuffle)))
-    if not shuffle:
-        return None
-    order = np.arange(size)
-    np.random.shuffle(order)
-    return order
-
-
-def _targets(y: Any, trained: Sequence[Any]) -> dict[str, Array]:
-    names = [o.name for o in trained]
-    if not names:
-        return {}
-    leaves_of = {o.name: o for o in trained}
-    arrays = {
-        n: as_array(a, f"target {n!r}") for n, a in zip(names, in_order(y, names, "target"), strict=True)
-    }
-    return {n: a[:, None] if a.ndim == 1 and leaves_of[n].output.ndim > 1 else a for n, a in arrays.items()}
-
-
-def _fit_weight(array: Array, leaf: Any, name: str) -> Array:
-    if array.ndim != leaf.rank:
-        hint = (
-            "; compile with sample_weight_mode='temporal' for weights per time step"
-            if array.ndim == 2
-            else ""
-        )
-        raise DataError(
-            describe(
-                f"sample_weight of {name!r} has the wrong rank",
-                expected=f"rank {leaf.rank}{hint}",
-                got=array.shape,
-            )
-        )
-    return array
-
-
-def _leaves(x: Any) -> Sequence[Any]:
-    if isinstance(x, Mapping):
-        return list(x.values())
-    return x if isinstance(x, list | tuple) and len(x) and np.ndim(x[0]) else [x]
-
-
-def _is_due(frequency: Any, epoch: int) -> bool:
-    """Whether validation runs after this epoch (counted from 0)."""
-    if isinstance(frequency, int | np.integer) and frequency >= 1:
-        return (epoch + 1) % frequency == 0
-    if hasattr(frequency, "__contains__") and not isinstance(frequency, str):
-        return (epoch + 1) in frequency
-    raise ArgumentError(
-        describe("bad validation_freq", expected="an integer or a container of epochs", got=frequency)
-    )
-
-
-def _refuse_later(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if value is not None:
-            raise UnsupportedError(
-                describe(
-                    f"{name} is not taken yet",
-                    expected="arrays, which say themselves how many steps there are",
-                )
-            )
-
-
-def _old_keyword(kwargs: dict[str, Any], old: str, new: str, value: Any) -> Any:
-    if old not in kwargs:
-        return value
-    warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=3)
-    return kwargs.pop(old)
-
-
-def _as_result(numbers: Array) -> Any:
-    values = numbers.tolist()
-    return values[0] if len(values) == 1 else values
