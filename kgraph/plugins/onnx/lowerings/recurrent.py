@@ -24,7 +24,7 @@ TABLE = LoweringTable()
 ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "tanh": ("Tanh", ()),
     "sigmoid": ("Sigmoid", ()),
-    "hard_sigmoid": ("HardSigmoid", (0.2, 0.5)),
+    "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
     "relu": ("Relu", ()),
     "linear": ("Affine", (1.0, 0.0)),
     "elu": ("Elu", (1.0,)),
