@@ -93,7 +93,7 @@ class Recurrent(Op):
                 )
             )
         time, batch, size = x.shape
-        units = recurrent.shape[0]
+        units = _units(recurrent)
         wanted: list[tuple[TensorType, Shape]]
         wanted = [(kernel, (size, units * self.gates)), (recurrent, (units, units * self.gates))]
         wanted += [(bias, self.bias_shape(units)), *((state, (batch, units)) for state in states)]
@@ -236,7 +236,7 @@ def lstm_step(
 ) -> list[Value]:
     """The states after one step of an `Lstm`, from z = x_t kernel + bias [B, 4u] and h, c; any activations will do."""
     h, c = states
-    i, f, g, o = split(add(z, matmul(h, recurrent)), [_units(recurrent)] * 4, -1)
+    i, f, g, o = split(add(z, matmul(h, recurrent)), [_units(recurrent.type)] * 4, -1)
     new_c = add(mul(gate(f), c), mul(gate(i), squash(g)))
     return [mul(gate(o), squash(new_c)), new_c]
 
@@ -254,7 +254,7 @@ def gru_step(
     With an `inner_bias` [3u] the reset gate acts after the product, as with `reset_after`.
     """
     (h,) = states
-    units = _units(recurrent)
+    units = _units(recurrent.type)
     outer, outer_g = split(z, [2 * units, units], -1)
     if inner_bias is not None:
         inner = add(matmul(h, recurrent), inner_bias)
@@ -365,7 +365,7 @@ def _apply(
     if not time_major:
         x = transpose(x, (1, 0, 2))
         mask = None if mask is None else transpose(mask, (1, 0))
-    units = _units(recurrent)
+    units = _units(recurrent.type)
     if bias is None:
         bias = Constant(np.zeros(node.bias_shape(units), x.dtype))
     first = [full((x.shape[1], units), 0.0, x.dtype) if state is None else state for state in states]
@@ -378,12 +378,10 @@ def _apply(
     return sequence if time_major else transpose(sequence, (1, 0, 2)), *last
 
 
-def _units(recurrent: Value) -> int:
+def _units(recurrent: TensorType) -> int:
     units = recurrent.shape[0]
     if not isinstance(units, int):
-        raise ShapeError(
-            describe("the number of units must be known", expected="an integer", got=recurrent.type)
-        )
+        raise ShapeError(describe("the number of units must be known", expected="an integer", got=recurrent))
     return units
 
 
