@@ -92,6 +92,7 @@ class ScaledMatMul(Rule):
     """(a @ b) * s -> (a * s) @ b or a @ (b * s), for one number s, where that scales fewer elements"""
 
     operands = examples(a=f32(2, 3), b=f32(3, 40), s=f32())
+    domain = (-1e3, 1e3)  # an infinite s would turn finite sums into NaN
     exclusive = True
 
     def pattern(self, a: Value, b: Value, s: Value) -> Value:
@@ -109,6 +110,7 @@ class MatMulOfScaled(Rule):
     """(a * s) @ b -> a @ (b * s) or (a @ b) * s, for one number s, where that scales fewer elements"""
 
     operands = examples(a=f32(20, 30), b=f32(30, 4), s=f32())
+    domain = (-1e3, 1e3)  # an infinite s would turn finite sums into NaN
     exclusive = True
 
     def __init__(self, right: bool) -> None:
