@@ -9,7 +9,6 @@ import numpy as np
 from kgraph.errors import DataError, GraphError, describe
 from kgraph.ir.dims import bind_shape
 from kgraph.ir.graph import Call, Constant, Function, Input, Value, Variable, topological
-from kgraph.ir.op import Op
 from kgraph.ir.types import Array, TensorType
 
 Environment = dict[str, int]
@@ -66,7 +65,7 @@ def evaluate_values(roots: Sequence[Value], values: dict[Value, Array], env: Env
 def evaluate_call(call: Call, arrays: Sequence[Array], env: Environment) -> tuple[Array, ...]:
     """Evaluate one call. A composite op runs its decomposition. The dtype of each result is the inferred one."""
     op = call.op.resolve(env)
-    if op.is_composite() and type(op).evaluate is Op.evaluate:
+    if op.is_composite() and not op.evaluates():
         leaves = [Input(f"x{i}", TensorType(a.dtype.name, a.shape)) for i, a in enumerate(arrays)]
         results = op.decompose(*leaves)
         roots = results if isinstance(results, tuple) else (results,)

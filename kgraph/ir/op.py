@@ -86,6 +86,11 @@ class Op:
         return cls.decompose is not Op.decompose
 
     @classmethod
+    def evaluates(cls) -> bool:
+        """Whether the op has a NumPy meaning of its own; a composite op may leave that to its decomposition."""
+        return cls.evaluate is not Op.evaluate
+
+    @classmethod
     def is_differentiable(cls) -> bool:
         return cls.vjp is not Op.vjp or cls.is_composite()
 

@@ -21,6 +21,9 @@ class Pass:
     required: ClassVar[bool] = False
     """Whether nothing can be compiled without it, so that it cannot be switched off."""
 
+    redraws: ClassVar[bool] = False
+    """Whether random numbers may fall on other elements afterwards: as random as before, but another draw."""
+
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
         raise NotImplementedError
 

@@ -55,6 +55,8 @@ Perm = tuple[int, ...]
 class SinkTransposes(Pass):
     """f(transpose(x)) -> transpose(f(x)), where f does not care about the order of axes; inverse transposes cancel."""
 
+    redraws = True
+
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
         if not any(isinstance(call.op, Transpose) for call in function.calls()):
             return function
