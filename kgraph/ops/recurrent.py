@@ -129,7 +129,7 @@ class Recurrent(Op):
             return new, new[:1]
 
         first = index_axis(bias, 0, 0) if bias.rank == 2 else bias
-        sequences = [add(project(x, kernel), first)] + ([] if mask is None else [mask])
+        sequences = [project(x, kernel, first)] + ([] if mask is None else [mask])
         last, (sequence,) = scan(step, states, sequences, reverse=self.reverse, keep=keep, name=self.name)
         return sequence, *last
 
@@ -344,10 +344,11 @@ def simple_rnn(
     return sequence, h
 
 
-def project(x: Value, kernel: Value) -> Value:
-    """x [T, B, I] @ kernel [I, n] -> [T, B, n], as one matrix product over all steps."""
+def project(x: Value, kernel: Value, bias: Value | None = None) -> Value:
+    """x [T, B, I] @ kernel [I, n] + bias [n] -> [T, B, n], as one matrix product over all steps."""
     time, batch, size = x.shape
-    return reshape(matmul(reshape(x, (time * batch, size)), kernel), (time, batch, kernel.shape[1]))
+    rows = matmul(reshape(x, (time * batch, size)), kernel)
+    return reshape(rows if bias is None else add(rows, bias), (time, batch, kernel.shape[1]))
 
 
 def _apply(
