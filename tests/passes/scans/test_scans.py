@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from kgraph.compiler import final_passes, specialise
-from kgraph.ir.graph import Function, Input, Value
+from kgraph import config
+from kgraph.compiler import compile_program, final_passes, specialise
+from kgraph.ir.dims import symbol
+from kgraph.ir.graph import Function, Input, Value, Variable
 from kgraph.ir.interpret import run
 from kgraph.ir.types import Array, TensorType
 from kgraph.ir.verify import verify
@@ -19,10 +21,11 @@ from kgraph.ops.elementwise import add, clip, mul, neg, sub
 from kgraph.ops.linalg import matmul
 from kgraph.ops.logic import cast, greater, where
 from kgraph.ops.recurrent import gru, lstm, simple_rnn
-from kgraph.ops.reduce import reduce_max, reduce_sum
+from kgraph.ops.reduce import reduce_max, reduce_mean, reduce_sum
 from kgraph.ops.samples import bools, floats
 from kgraph.ops.scan import Scan, scan
 from kgraph.ops.shape import Gather, concat, expand_dims, index_axis, pad, slice_axis, split, transpose
+from kgraph.passes.autodiff import gradients
 from kgraph.passes.base import Pass
 from kgraph.passes.pipeline import Observer, run_pipeline
 from kgraph.passes.scans.factor import FactorScans
@@ -262,3 +265,34 @@ def test_expansion_is_for_training_only() -> None:
     }
     assert "scan" in names[True]
     assert "lstm" in names[False]
+
+
+def test_training_with_sgd_goes_the_same_way_on_both_backends() -> None:
+    """Twenty steps of a stacked network: the losses fall, and agree."""
+    x = floats(16, 6, 3)
+    target = np.tanh(x.sum((1, 2), keepdims=True)[:, 0]).astype("float32")
+    losses = {name: train(name, x, target) for name in ("reference", "onnx")}
+    np.testing.assert_allclose(losses["onnx"], losses["reference"], rtol=1e-4, atol=1e-6)
+    assert losses["onnx"][-1] < 0.5 * losses["onnx"][0]
+
+
+def train(backend: str, x: Array, target: Array) -> list[float]:
+    """The losses of twenty steps, with symbolic batch and time."""
+    batch, time = symbol("batch"), symbol("time")
+    inputs = Input("x", TensorType("float32", (batch, time, 3)))
+    wanted = Input("y", TensorType("float32", (batch, 1)))
+    weights = [
+        Variable(f"w{i}", 0.5 * floats(*shape))
+        for i, shape in enumerate([(3, 16), (4, 16), (16,), (4, 12), (4, 12), (2, 12), (4, 1)])
+    ]
+    sequence, _, _ = lstm(inputs, *weights[:3])
+    _, last = gru(sequence, *weights[3:6], reverse=True)
+    error = sub(matmul(last, weights[6]), wanted)
+    forward = Function("train", (inputs, wanted), {"loss": reduce_mean(mul(error, error))})
+    forward = specialise(forward, training=True)
+    loss = forward.outputs["loss"]
+    slopes = gradients(loss, weights)
+    updates = {w: sub(w, mul(slope, 0.3)) for w, slope in zip(weights, slopes, strict=True)}
+    with config.using(backend=backend, device="cpu"):
+        program = compile_program([Function("train", forward.inputs, {"loss": loss}, updates)])
+        return [float(program.run("train", [x, target])[0]) for _ in range(20)]
