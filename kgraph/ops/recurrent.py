@@ -248,12 +248,15 @@ def gru_step(
     squash: Activation,
     gate: Activation,
     inner_bias: Value | None,
+    seen: Value | None = None,
 ) -> list[Value]:
     """The state after one step of a `Gru`, from z = x_t kernel + bias [B, 3u] and h; any activations will do.
 
-    With an `inner_bias` [3u] the reset gate acts after the product, as with `reset_after`.
+    With an `inner_bias` [3u] the reset gate acts after the product, as with `reset_after`. The products take `seen` for
+    h where it is given: h with some elements dropped.
     """
-    (h,) = states
+    (kept,) = states
+    h = kept if seen is None else seen
     units = _units(recurrent.type)
     outer, outer_g = split(z, [2 * units, units], -1)
     if inner_bias is not None:
@@ -265,7 +268,7 @@ def gru_step(
         to_gates, to_candidate = split(recurrent, [2 * units, units], -1)
         update, reset = split(gate(add(outer, matmul(h, to_gates))), [units, units], -1)
         candidate = squash(add(outer_g, matmul(mul(reset, h), to_candidate)))
-    return [add(candidate, mul(update, sub(h, candidate)))]
+    return [add(candidate, mul(update, sub(kept, candidate)))]
 
 
 def simple_step(z: Value, states: Sequence[Value], recurrent: Value, squash: Activation) -> list[Value]:

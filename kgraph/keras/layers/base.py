@@ -191,13 +191,15 @@ class Layer(Weighted):
         inputs = map_structure(_as_tensor, inputs)
         if outermost:
             inputs = map_structure(adopt, inputs)
+            args, kwargs = map_structure(lambda t: adopt(t) if isinstance(t, Tensor) else t, (args, kwargs))
         accepted = parameters_of(type(self).call)
         accepts_all = "kwargs" in accepted
         if "mask" in accepted and kwargs.get("mask") is None:
             masks = map_structure(lambda t: t._keras_mask, inputs)
             if any(m is not None for m in flatten(masks)):
                 kwargs["mask"] = masks
-        training = kwargs.get("training", _TRAINING.get())
+        given = kwargs.get("training")
+        training = _TRAINING.get() if given is None else given
         if training is not None and ("training" in accepted or accepts_all):
             kwargs["training"] = training
         elif "training" in kwargs and "training" not in accepted and not accepts_all:
@@ -213,7 +215,7 @@ class Layer(Weighted):
             self._record_node(inputs, outputs, args, kwargs)
         return outputs
 
-    def _traced_call(self, training: Any, *args: Any, **kwargs: Any) -> Any:
+    def _traced_call(self, training: Any, /, *args: Any, **kwargs: Any) -> Any:
         depth, phase = _DEPTH.set(_DEPTH.get() + 1), _TRAINING.set(training)
         try:
             with collect_updates() as assigned:

@@ -70,15 +70,22 @@ def parameters_of(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def extends(base: Callable[..., Any]) -> Callable[[F], F]:
-    """Decorator of an `__init__(self, *args, own=…, **kwargs)` that hands the rest to `base`: it shows the
-    parameters of both, its own after those of `base`.
+    """Decorator of an `__init__` that hands *args and **kwargs on to `base`: it shows the parameters of both.
+
+    Its own positional ones come first, then those of `base`, then its own that are given by name.
     """
 
     def decorate(function: F) -> F:
-        theirs = [p for p in inspect.signature(base).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        own = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        rest = [p for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD]
-        function.__signature__ = inspect.Signature([*theirs, *own, *rest])  # type: ignore[attr-defined]  # PEP 362
+        own = inspect.signature(function).parameters
+        theirs = inspect.signature(base).parameters
+        shown = [p for p in own.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        shown += [p for n, p in theirs.items() if n not in own and p.kind is not p.VAR_KEYWORD]
+        named = [p for p in own.values() if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        shown = [p for p in shown if p.kind is not p.KEYWORD_ONLY] + [
+            *(p for p in shown if p.kind is p.KEYWORD_ONLY),
+            *named,
+        ]
+        function.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # PEP 362
         return function
 
     return decorate

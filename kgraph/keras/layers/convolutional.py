@@ -181,6 +181,7 @@ class ConvTranspose(Convolution):
     Weights: kernel [*kernel_size, filters, C], bias [filters].
     """
 
+    @extends(Convolution.__init__)
     def __init__(
         self,
         filters: int,

@@ -23,14 +23,12 @@ from kgraph.ops.random import RNG, RandomBernoulli, dropout, random_normal
 _GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: its multiples are far from one another
 
 
-class Noise(Layer):
-    """Base of the layers that differ in training only. A subclass says how in `disturb`.
+class Salted(Layer):
+    """A layer that draws random numbers.
 
-    The same `seed` gives the same noise in every model whose state of random numbers is the same. Without one the layer
-    draws it from NumPy's generator, so that one seed for that decides everything.
+    The same `seed` gives the same ones in every model whose random state is the same. Without one the layer draws it
+    from NumPy's generator, so that one seed for that decides everything.
     """
-
-    supports_masking = True
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -38,17 +36,23 @@ class Noise(Layer):
         self._base = int(np.random.randint(0, 2**31)) if seed is None else int(seed)
         self._draws = 0
 
+    def salt(self) -> int:
+        """A number that keeps this draw apart from all others of the model."""
+        self._draws += 1
+        return (self._base + self._draws * _GOLDEN) & 0xFFFFFFFF
+
+
+class Noise(Salted):
+    """Base of the layers that differ in training only. A subclass says how in `disturb`."""
+
+    supports_masking = True
+
     def call(self, inputs: Tensor, training: Any = None) -> Tensor:
         return K.in_train_phase(lambda: Tensor(self.disturb(inputs.value)), inputs, training)
 
     def disturb(self, x: Value) -> Value:
         """What becomes of `x` in training."""
         raise NotImplementedError
-
-    def salt(self) -> int:
-        """A number that keeps this draw apart from all others of the model."""
-        self._draws += 1
-        return (self._base + self._draws * _GOLDEN) & 0xFFFFFFFF
 
 
 class Dropping(Noise):
