@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgraph.errors import GraphError, UnsupportedError, describe
-from kgraph.ir.dims import Dim, Shape, Sym, symbol, symbol_name
+from kgraph.ir.dims import Dim, Shape, Sym, as_ints, symbol, symbol_name
 from kgraph.ir.graph import (
     Call,
     Constant,
@@ -91,6 +91,7 @@ class Emitter:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._symbols: dict[str, tuple[str, int]] = {}
         self._dims: dict[Dim, str] = {}
+        self._ones: dict[Shape, str] = {}
         self._where = ""
 
     @property
@@ -163,6 +164,16 @@ class Emitter:
         if all(isinstance(dim, int) for dim in dims):
             return self.ints(dims)  # type: ignore[arg-type]  # checked
         return self.node("Concat", *(self.dim(dim) for dim in dims), axis=0, name="Shape")
+
+    def ones(self, dims: Shape) -> str:
+        """A float32 tensor of ones; one for each shape."""
+        if all(isinstance(dim, int) for dim in dims):
+            return self.constant(np.ones(as_ints(dims), "float32"))
+        if dims not in self._ones:
+            self._ones[dims] = self.node(
+                "Expand", self.constant(np.float32(1)), self.shape(dims), name="ones"
+            )
+        return self._ones[dims]
 
     def reshape_target(self, dims: Shape) -> str:
         """The shape operand of a Reshape: a constant with one -1 where at most one dimension is symbolic."""
@@ -238,7 +249,7 @@ class Emitter:
         """The name of a value that has been declared or emitted; constants become initialisers on first use."""
         if value not in self._values:
             if isinstance(value, Constant):
-                self._values[value] = self.constant(value.array)
+                self._values[value] = self.constant(value.array, name=value.name or "constant")
             else:
                 raise GraphError(describe("a value is used before it is made", got=repr(value)))
         return self._values[value]
