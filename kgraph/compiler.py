@@ -15,7 +15,8 @@ from kgraph.passes.base import Pass
 from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.decompose import Decompose
 from kgraph.passes.fold import FoldConstants
-from kgraph.passes.fusion import FuseLosses
+from kgraph.passes.freeze import FreezeVariables
+from kgraph.passes.fusion import FoldBatchNorm, FuseLosses, FuseProducts, RearrangeWeights
 from kgraph.passes.layout import SinkTransposes
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer, run_pipeline, switched
@@ -45,12 +46,18 @@ def forward_passes(training: bool) -> list[Pass]:
     ]
 
 
-def final_passes(backend: Backend, lowerings: Mapping[type[Op], Lowering]) -> list[Pass]:
-    """The passes on whole functions, the last of which leave only ops that the backend lowers."""
+def final_passes(
+    backend: Backend, lowerings: Mapping[type[Op], Lowering], resting: bool = False
+) -> list[Pass]:
+    """The passes on whole functions, the last of which leave only ops that the backend lowers.
+
+    The weights of a `resting` function change rarely, so that work on them is as good as free.
+    """
 
     def supported(op: Op) -> bool:
         return type(op) in lowerings or backend.supports(op)
 
+    decompose = Decompose(supported, f"backend {backend.name!r}")
     return [
         FoldConstants(),
         ShareEqualCalls(),
@@ -61,12 +68,18 @@ def final_passes(backend: Backend, lowerings: Mapping[type[Op], Lowering]) -> li
         PruneScans(),
         *default_manager().passes("final"),
         *backend.passes(),
-        Decompose(supported, f"backend {backend.name!r}"),
+        FoldBatchNorm(),
+        *([RearrangeWeights()] if resting else []),
+        decompose,
         PruneScans(),
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(FINAL_RULES),
+        FuseProducts(),
+        FoldConstants(),
         ShareEqualCalls(),
+        # What was fused is taken apart again where the backend has no kernel for it.
+        decompose,
     ]
 
 
@@ -88,8 +101,11 @@ def compile_program(
     backend = default_manager().backend(settings.backend)
     rows = {**default_manager().lowerings(backend.name), **(lowerings or {})}
     watcher = observer or default_observer()
-    passes = switched(final_passes(backend, rows), settings.passes)
-    program = Program({f.name: run_pipeline(f, passes, watcher) for f in functions}, frozenset(freezable))
+    made: dict[str, Function] = {}
+    for function in functions:
+        passes = switched(final_passes(backend, rows, function.name in freezable), settings.passes)
+        made[function.name] = run_pipeline(function, passes, watcher)
+    program = Program(made, frozenset(freezable))
     options = CompileOptions(settings.device, settings.strict, settings.threads, rows)
     return backend.compile(program, options)
 
@@ -99,14 +115,17 @@ def lower(
     backend: str,
     lowerings: Mapping[type[Op], Lowering] | None = None,
     observer: Observer | None = None,
+    freeze: bool = False,
 ) -> tuple[Function, Mapping[type[Op], Lowering]]:
     """A function made of what a backend lowers, and the lowerings of plug-ins and the caller.
 
-    What a file is made of.
+    What a file is made of. With `freeze` the weights are constants, and what can be computed from them alone is.
     """
     manager = default_manager()
     rows = {**manager.lowerings(backend), **(lowerings or {})}
-    passes = final_passes(manager.backend(backend), rows)
+    frozen: list[Pass] = [FreezeVariables()] if freeze else []
+    wanted = [*frozen, *final_passes(manager.backend(backend), rows, resting=freeze)]
+    passes = switched(wanted, config.get().passes)
     return run_pipeline(function, passes, observer or default_observer()), rows
 
 

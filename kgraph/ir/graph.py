@@ -65,14 +65,15 @@ class Input(Value):
 
 
 class Constant(Value):
-    """A leaf whose value is known. The array is made read-only."""
+    """A leaf whose value is known. The array is made read-only. A weight that became a constant keeps its `name`."""
 
-    __slots__ = ("array",)
+    __slots__ = ("array", "name")
 
-    def __init__(self, array: Array) -> None:
+    def __init__(self, array: Array, name: str = "") -> None:
         super().__init__(type_of(array))
         self.array = array.view()
         self.array.flags.writeable = False
+        self.name = name
 
     def __repr__(self) -> str:
         return f"Constant({self.array!r})"

@@ -78,4 +78,4 @@ def _literal(value: Constant) -> str:
         return f"{value.array.reshape(()).item()!r}:{value.type}"
     if value.array.size <= 8:
         return np.array2string(value.array, separator=", ").replace("\n", "") + f":{value.type}"
-    return f"dense<...>:{value.type}"
+    return f"dense<{value.name or '...'}>:{value.type}"

@@ -39,7 +39,7 @@ def export(
     """
     chosen = choose_opset(opset, target_ort)
     traced = trace_predict(model)
-    function, rows = compiler.lower(traced.function, "onnx", lowerings)
+    function, rows = compiler.lower(traced.function, "onnx", lowerings, freeze=True)
     metadata = {"producer": "kgraph", "model": model.name, "parameters": str(model.count_params())}
     made = inference_model(function, chosen, rows, doc=f"{model.name}, exported by kgraph", metadata=metadata)
     write_model(made.proto, path)

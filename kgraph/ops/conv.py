@@ -23,6 +23,7 @@ from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import ReduceSum, reshape
+from kgraph.ops.elementwise import add
 from kgraph.ops.linalg import matmul
 from kgraph.ops.patches import add_patches, patches
 from kgraph.ops.samples import floats
@@ -128,6 +129,23 @@ class Conv(Convolution):
     def samples(cls) -> Iterable[Sample]:
         for attributes, x, w in _cases():
             yield Sample(cls(*attributes), (floats(*x), floats(*w)))
+
+
+@op("conv_bias")
+class ConvBias(Convolution):
+    """conv(x, w) + b, one number per filter.  x [N, C, *S], w [O, C / groups, *K], b [O] -> y [N, O, *S'].
+
+    What passes make of the two; runtimes do both at once.
+    """
+
+    def decompose(self, x: Value, w: Value, b: Value) -> Value:
+        ones = (1,) * len(self.strides)
+        return add(Conv(*self.attributes_of_conv)(x, w), reshape(b, (*b.shape, *ones)))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for attributes, x, w in _cases():
+            yield Sample(cls(*attributes), (floats(*x), floats(*w), floats(w[0])))
 
 
 @op("conv_input_grad")

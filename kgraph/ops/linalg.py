@@ -12,6 +12,7 @@ from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType, broadcast_shapes
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import unbroadcast
+from kgraph.ops.elementwise import add, mul
 from kgraph.ops.samples import floats
 
 
@@ -63,6 +64,45 @@ class MatMul(Op):
                 yield Sample(cls(ta, tb), (floats(*a), floats(*b)))
                 yield Sample(cls(ta, tb), (floats(2, *a), floats(*b)))
         yield Sample(cls(), (floats(1, 2, 2, 3), floats(2, 1, 3, 2)))
+
+
+@op("gemm")
+class Gemm(Op):
+    """a [n, k], b [k, m] -> alpha a @ b [n, m];  with c, which broadcasts to [n, m]: alpha a @ b + beta c.
+
+    What passes make of a product and what follows it; runtimes do that at once. Transposes as in `matmul`.
+    """
+
+    transpose_a: bool = False
+    transpose_b: bool = False
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    def infer(self, a: TensorType, b: TensorType, *c: TensorType) -> TensorType:
+        made = MatMul(self.transpose_a, self.transpose_b).infer(a, b)
+        same_dtype(a, *c)
+        if made.rank != 2 or not made.is_float:
+            raise ShapeError(describe("floating-point matrices are needed", expected="rank 2", got=made))
+        if len(c) > 1 or any(broadcast_shapes(other.shape, made.shape) != made.shape for other in c):
+            raise ShapeError(
+                describe("what is added does not fit", expected=made, got=", ".join(map(str, c)))
+            )
+        return made
+
+    def decompose(self, a: Value, b: Value, *c: Value) -> Value:
+        made = matmul(a, b, self.transpose_a, self.transpose_b)
+        if self.alpha != 1:
+            made = mul(made, self.alpha)
+        for other in c:
+            made = add(made, other if self.beta == 1 else mul(other, self.beta))
+        return made
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(alpha=0.3), (floats(2, 3), floats(3, 4)))
+        for shape in ((), (4,), (2, 1), (1, 4), (2, 4)):
+            yield Sample(cls(True, False, -0.5, 2.0), (floats(3, 2), floats(3, 4), floats(*shape)))
+        yield Sample(cls(False, True), (floats(2, 3), floats(4, 3), floats(4)))
 
 
 def matmul(a: Value, b: Value, transpose_a: bool = False, transpose_b: bool = False) -> Value:

@@ -37,6 +37,7 @@ class FoldConstants(Pass):
             hits["folded"] += 1
             with np.errstate(all="ignore"):
                 arrays = evaluate_call(call, [value.array for value in constants], {})
-            return [Constant(np.array(array)) for array in arrays]
+            name = next((value.name for value in constants if value.name), "")
+            return [Constant(np.array(array), name) for array in arrays]
 
         return transform(function, visit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kgraph.passes.base import register
 from kgraph.passes.rewrite import Rewrite, Rule
-from kgraph.passes.rules import losses
+from kgraph.passes.rules import fused, inference, losses
 
 
 @register("fuse_losses")
@@ -15,3 +15,27 @@ class FuseLosses(Rewrite):
     """log of softmax or sigmoid, in a cross entropy -> one op on the logits, before differentiation."""
 
     rules: tuple[Rule, ...] = losses.RULES
+
+
+@register("fold_batch_norm")
+@dataclass(frozen=True)
+class FoldBatchNorm(Rewrite):
+    """batch_norm(conv(x, w)) -> conv(x, scaled w) + shift, where the statistics are given."""
+
+    rules: tuple[Rule, ...] = inference.BATCH_NORM
+
+
+@register("rearrange_weights")
+@dataclass(frozen=True)
+class RearrangeWeights(Rewrite):
+    """Transposes of activations become transposes of weights, in functions whose weights rest."""
+
+    rules: tuple[Rule, ...] = inference.FROZEN
+
+
+@register("fuse_products")
+@dataclass(frozen=True)
+class FuseProducts(Rewrite):
+    """Products and convolutions take the scale and the bias that follow with them."""
+
+    rules: tuple[Rule, ...] = fused.RULES

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -68,7 +69,7 @@ class Declined:
 class Rule:
     """One identity. The docstring states it in one line: `(x @ w) * s -> x @ (w * s)`."""
 
-    operands: ClassVar[Mapping[str, TensorType | Value]] = {}
+    operands: Mapping[str, TensorType | Value] = MappingProxyType({})
     """Examples of the pattern's operands, in the order of its parameters: types, or values where `replace` asks for
     more than a type. An operand matches any value, but if its example is a constant then constants only."""
     family: ClassVar[type[Op] | None] = None

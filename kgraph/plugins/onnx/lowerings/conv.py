@@ -6,7 +6,7 @@ import numpy as np
 
 from kgraph.ir.dims import Dim, maximum
 from kgraph.ir.graph import Call
-from kgraph.ops.conv import Conv, ConvInputGrad
+from kgraph.ops.conv import Conv, ConvBias, ConvInputGrad
 from kgraph.ops.windows import span
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
@@ -15,11 +15,11 @@ from kgraph.plugins.onnx.lowerings.decomposed import decomposed
 TABLE = LoweringTable()
 
 
-@TABLE.lowers(Conv)
+@TABLE.lowers(Conv, ConvBias)
 def conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     op = call.op
-    assert isinstance(op, Conv)
-    x, w = operands
+    assert isinstance(op, Conv | ConvBias)
+    x, *others = operands
     if call.inputs[0].dtype != "float32":
         return decomposed(emitter, call, operands)
     befores, afters = [before for before, _ in op.pads], [after for _, after in op.pads]
@@ -29,7 +29,7 @@ def conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     return emitter.node(
         "Conv",
         x,
-        w,
+        *others,
         kernel_shape=call.inputs[1].type.static_shape[2:],
         strides=op.strides,
         pads=pads,

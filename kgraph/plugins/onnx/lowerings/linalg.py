@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kgraph.ir.graph import Call
-from kgraph.ops.linalg import MatMul
+from kgraph.ops.linalg import Gemm, MatMul
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
 
@@ -31,6 +31,20 @@ def matmul(emitter: Emitter, call: Call, operands: list[str]) -> str:
     left = _swap(emitter, operands[0], a.rank) if op.transpose_a else operands[0]
     right = _swap(emitter, operands[1], b.rank) if op.transpose_b else operands[1]
     return emitter.node("MatMul", left, right)
+
+
+@TABLE.lowers(Gemm)
+def gemm(emitter: Emitter, call: Call, operands: list[str]) -> str:
+    op = call.op
+    assert isinstance(op, Gemm)
+    return emitter.node(
+        "Gemm",
+        *operands,
+        alpha=op.alpha,
+        beta=op.beta,
+        transA=int(op.transpose_a),
+        transB=int(op.transpose_b),
+    )
 
 
 def _swap(emitter: Emitter, name: str, rank: int) -> str:
