@@ -132,13 +132,7 @@ def test_meaning(build, arrays, step, masked: bool, reverse: bool) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.op))
-def test_gradients(sample: Sample) -> None:
-    assert_gradients(lambda *leaves: sample.op.apply(*leaves), sample.inputs)
-
-
-@pytest.mark.parametrize("symbolic", [False, True])
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.op))
-def test_onnx_agrees_with_the_oracle(sample: Sample, symbolic: bool) -> None:
+def test_onnx_agrees_with_the_oracle_when_time_and_batch_are_symbols(sample: Sample) -> None:
     states = len(sample.inputs) - 4
     names = [
         ["time", "batch", ""],
@@ -147,9 +141,7 @@ def test_onnx_agrees_with_the_oracle(sample: Sample, symbolic: bool) -> None:
         [""] * sample.inputs[3].ndim,
         *[["batch", ""]] * states,
     ]
-    assert_backend_agrees(
-        lambda *leaves: sample.op.apply(*leaves), sample.inputs, names if symbolic else None
-    )
+    assert_backend_agrees(lambda *leaves: sample.op.apply(*leaves), sample.inputs, names)
 
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
