@@ -6,10 +6,10 @@ A plug-in that is broken, or in conflict with another, is reported by name and l
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -21,6 +21,10 @@ from kgraph.plugins.backend import Backend
 from kgraph.plugins.lowering import Lowering
 
 ENTRY_POINT_GROUP = "kgraph"
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class PluginWarning(UserWarning):
@@ -42,7 +46,8 @@ class PluginManager:
     def __init__(self, builtins: Mapping[str, object], discover: bool = True) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._infos: dict[str, PluginInfo] = {}
+        self._registered: dict[str, PluginInfo] = {}
+        self._left_out: list[PluginInfo] = []
         for name, plugin in builtins.items():
             self.register(plugin, name, "built in")
         if discover:
@@ -59,27 +64,22 @@ class PluginManager:
             raise PluginError(
                 describe(f"plug-in {name!r} cannot be registered: {error}", where=source)
             ) from error
-        self._infos[name] = PluginInfo(name, source)
+        self._registered[name] = PluginInfo(name, source)
 
     def unregister(self, name: str) -> None:
         """Remove a plug-in. Raises PluginError when there is none of that name."""
-        if self._manager.get_plugin(name) is None:
-            raise PluginError(describe("no such plug-in", expected=", ".join(self._infos), got=name))
+        if name not in self._registered:
+            raise PluginError(describe("no such plug-in", expected=", ".join(self._registered), got=name))
         self._manager.unregister(name=name)
-        del self._infos[name]
+        del self._registered[name]
 
     def infos(self) -> list[PluginInfo]:
-        return list(self._infos.values())
+        """The registered plug-ins, with the latest problem of each, then those that were left out."""
+        return [*self._registered.values(), *self._left_out]
 
     def backends(self) -> dict[str, Backend]:
-        found: dict[str, Backend] = {}
-        for plugin, contribution in self._contributions("kgraph_backends"):
-            for backend in contribution:
-                if backend.name in found:
-                    self._report(plugin, f"another plug-in has a backend named {backend.name!r}")
-                else:
-                    found[backend.name] = backend
-        return found
+        """Backends by name."""
+        return self._merged("kgraph_backends", _backends_by_name, "has a backend named")
 
     def backend(self, name: str) -> Backend:
         """The backend of that name. Raises ArgumentError listing those there are."""
@@ -91,42 +91,45 @@ class PluginManager:
         return found[name]
 
     def ops(self) -> list[type[Op]]:
-        return [op for _, contribution in self._contributions("kgraph_ops") for op in contribution]
+        """The op classes that plug-ins put under the laws."""
+        return [op for _, made in self._contributions("kgraph_ops", _ops) for op in made]
 
     def lowerings(self, backend: str) -> dict[type[Op], Lowering]:
-        rows: dict[type[Op], Lowering] = {}
-        for plugin, contribution in self._contributions("kgraph_lowerings", backend=backend):
-            clash = [op.name for op in contribution if op in rows]
-            if clash:
-                self._report(plugin, f"another plug-in lowers {', '.join(clash)} too")
-            else:
-                rows.update(contribution)
-        return rows
+        """Lowerings for a backend."""
+        return self._merged("kgraph_lowerings", _lowerings, "lowers", backend=backend)
 
     def passes(self, stage: str) -> list[Pass]:
+        """The passes for the end of a stage."""
         return [
-            step
-            for _, contribution in self._contributions("kgraph_passes", stage=stage)
-            for step in contribution
+            step for _, made in self._contributions("kgraph_passes", _passes, stage=stage) for step in made
         ]
 
     def layers(self) -> dict[str, type]:
-        found: dict[str, type] = {}
-        for plugin, contribution in self._contributions("kgraph_layers"):
-            for name, layer in contribution.items():
-                if name in found:
-                    self._report(plugin, f"another plug-in has a layer named {name!r}")
-                else:
-                    found[name] = layer
+        """Layer classes by name."""
+        return self._merged("kgraph_layers", _layers, "has a layer named")
+
+    def _merged(
+        self, hook: str, read: Callable[[Any], dict[K, V]], claim: str, **arguments: object
+    ) -> dict[K, V]:
+        """All contributions to a hook in one dictionary. What the first plug-in has claimed, another cannot have."""
+        found: dict[K, V] = {}
+        for plugin, contribution in self._contributions(hook, read, **arguments):
+            clash = [getattr(key, "name", key) for key in contribution if key in found]
+            if clash:
+                self._report(plugin, f"another plug-in {claim} {', '.join(map(str, clash))}")
+            found |= {key: value for key, value in contribution.items() if key not in found}
         return found
 
-    def _contributions(self, hook: str, **arguments: object) -> Iterable[tuple[str, Any]]:
-        """Each plug-in's contribution to a hook, in order of registration; a hook that raises is reported."""
+    def _contributions(
+        self, hook: str, read: Callable[[Any], T], **arguments: object
+    ) -> Iterator[tuple[str, T]]:
+        """Each plug-in's contribution to a hook, in order of registration; a hook that misbehaves is reported."""
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             name = implementation.plugin_name
             try:
                 given = {key: arguments[key] for key in implementation.argnames}
-                contribution = implementation.function(**given)
+                made = implementation.function(**given)
+                contribution = None if made is None else read(made)
             except Exception as error:  # noqa: BLE001 - a stranger's code must not take the program down
                 self._report(name, f"{hook} raised {type(error).__name__}: {error}")
                 continue
@@ -136,17 +139,45 @@ class PluginManager:
     def _discover(self) -> None:
         for entry in entry_points(group=ENTRY_POINT_GROUP):
             source = f"entry point {entry.value}"
-            self._guard(entry.name, source, lambda entry=entry: entry.load())  # type: ignore[misc]  # binds now
-
-    def _guard(self, name: str, source: str, load: Callable[[], object]) -> None:
-        try:
-            self.register(load(), name, source)
-        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything at import
-            self._infos[name] = PluginInfo(name, source, str(error))
-            self._report(name, f"left out: {type(error).__name__}: {error}")
+            try:
+                self.register(entry.load(), entry.name, source)
+            except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything at import
+                problem = f"left out: {type(error).__name__}: {error}"
+                self._left_out.append(PluginInfo(entry.name, source, problem))
+                _warn(entry.name, problem)
 
     def _report(self, plugin: str, problem: str) -> None:
-        info = self._infos.get(plugin, PluginInfo(plugin, "unknown"))
+        info = self._registered[plugin]
         if info.problem != problem:
-            self._infos[plugin] = PluginInfo(info.name, info.source, problem)
-            warnings.warn(f"kgraph plug-in {plugin!r}: {problem}", PluginWarning, stacklevel=3)
+            self._registered[plugin] = replace(info, problem=problem)
+            _warn(plugin, problem)
+
+
+def _warn(plugin: str, problem: str) -> None:
+    warnings.warn(f"kgraph plug-in {plugin!r}: {problem}", PluginWarning, stacklevel=3)
+
+
+def _backends_by_name(made: Iterable[Backend]) -> dict[str, Backend]:
+    return {backend.name: backend for backend in made}
+
+
+def _ops(made: Iterable[type[Op]]) -> list[type[Op]]:
+    return [_expect(op, isinstance(op, type) and issubclass(op, Op), "an op class") for op in made]
+
+
+def _lowerings(made: Mapping[type[Op], Lowering]) -> dict[type[Op], Lowering]:
+    return dict(zip(_ops(made), dict(made).values(), strict=True))
+
+
+def _passes(made: Iterable[Pass]) -> list[Pass]:
+    return [_expect(step, isinstance(step, Pass), "a pass") for step in made]
+
+
+def _layers(made: Mapping[str, type]) -> dict[str, type]:
+    return {name: _expect(layer, isinstance(layer, type), "a layer class") for name, layer in made.items()}
+
+
+def _expect(item: T, holds: bool, wanted: str) -> T:
+    if not holds:
+        raise TypeError(f"expected {wanted}, got {item!r}")
+    return item
