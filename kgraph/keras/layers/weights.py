@@ -114,7 +114,9 @@ class Weighted:
 
     @property
     def weights(self) -> list[Variable]:
-        return _unique([*self.trainable_weights, *self.non_trainable_weights])
+        """All weights, layer by layer; of one layer those made trainable first. Freezing does not change the order."""
+        inner = (weight for layer in self._sublayers() for weight in layer.weights)
+        return _unique([*self._trainable_weights, *self._non_trainable_weights, *inner])
 
     @property
     def variables(self) -> list[Variable]:
