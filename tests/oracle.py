@@ -19,6 +19,11 @@ needs_keras = pytest.mark.skipif(
     importlib.util.find_spec("keras") is None, reason='real Keras is not installed (extra "oracle")'
 )
 
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("keras") is None or importlib.util.find_spec("jax") is None,
+    reason='real Keras on JAX is not installed (extra "oracle")',
+)
+
 
 @cache
 def keras() -> Any:
