@@ -1,4 +1,7 @@
-"""Training agrees with real Keras 3 on JAX: twenty steps from the same weights, every optimizer, four kinds of model."""
+"""Training agrees with real Keras 3 on JAX.
+
+Twenty steps from the same weights, every optimizer, four kinds of model.
+"""
 
 from __future__ import annotations
 
