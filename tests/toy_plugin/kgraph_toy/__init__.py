@@ -1,0 +1,1 @@
+"""A small kgraph plug-in, as a stranger would write it."""
