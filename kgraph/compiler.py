@@ -23,6 +23,7 @@ from kgraph.passes.pipeline import Observer, run_pipeline, switched
 from kgraph.passes.scans.expand import ExpandRecurrent
 from kgraph.passes.scans.factor import FactorScans
 from kgraph.passes.scans.hoist import HoistFromScans
+from kgraph.passes.scans.last import ReadLastStep
 from kgraph.passes.scans.prune import PruneScans
 from kgraph.passes.simplify import FINAL_RULES, Simplify
 from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
@@ -38,6 +39,7 @@ def forward_passes(training: bool) -> list[Pass]:
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(),
+        ReadLastStep(),
         SinkTransposes(),
         ShareEqualCalls(),
         FuseLosses(),

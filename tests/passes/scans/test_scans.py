@@ -27,9 +27,11 @@ from kgraph.ops.scan import Scan, scan
 from kgraph.ops.shape import Gather, concat, expand_dims, index_axis, pad, slice_axis, split, transpose
 from kgraph.passes.autodiff import gradients
 from kgraph.passes.base import Pass
+from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.pipeline import Observer, run_pipeline
 from kgraph.passes.scans.factor import FactorScans
 from kgraph.passes.scans.hoist import HoistFromScans
+from kgraph.passes.scans.last import ReadLastStep
 from kgraph.passes.scans.prune import PruneScans
 from kgraph.plugins.builtin import default_manager
 from tests.ops.checking import leaves_for, step_function
@@ -265,6 +267,32 @@ def test_expansion_is_for_training_only() -> None:
     }
     assert "scan" in names[True]
     assert "lstm" in names[False]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_the_last_output_is_read_from_the_carries(symbolic: bool, reverse: bool) -> None:
+    arrays = [floats(T, B, D, dtype="float64"), floats(B, D, dtype="float64"), bools(T, B, 1)]
+    x, h, mask = leaves_for(arrays, [["time", "", ""], ["", ""], ["time", "", ""]] if symbolic else None)
+
+    def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+        new = tanh(add(carries[0], slices[0]))
+        output = where(slices[1], new, carries[0])
+        return [where(slices[1], new, carries[0])], [output, neg(output)]
+
+    _, (outputs, negated) = scan(step, [h], [x, mask], reverse=reverse)
+    last = 0 if reverse else outputs.shape[0] - 1
+    before = Function(
+        "f", (x, h, mask), {"last": index_axis(outputs, 0, last), "negated": index_axis(negated, 0, last)}
+    )
+    after = apply(PruneScans(), apply(ReadLastStep(), apply(ShareEqualCalls(), before)))
+    assert_same_meaning(before, after, arrays)
+    (op,) = scans(after)
+    assert op.outputs == 1
+
+    other = Function("f", (x, h, mask), {"other": index_axis(outputs, 0, 2)})
+    shared = apply(ShareEqualCalls(), other)
+    assert apply(ReadLastStep(), shared) is shared
 
 
 def test_training_with_sgd_goes_the_same_way_on_both_backends() -> None:
