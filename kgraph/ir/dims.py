@@ -45,6 +45,10 @@ class Atom:
             return frozenset([str(self.args[0])])
         return frozenset().union(*(arg.symbols() for arg in self.args if isinstance(arg, Sym)))
 
+    def is_non_negative(self) -> bool:
+        signs = [is_non_negative(arg) for arg in self.args if not isinstance(arg, str)]
+        return any(signs) if self.kind == "max" else all(signs)
+
     def evaluate(self, env: Mapping[str, int]) -> int:
         if self.kind == "symbol":
             return env[str(self.args[0])]
@@ -154,6 +158,13 @@ def maximum(a: Dim, b: Dim) -> Dim:
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
     return a if a == b else _atom("max", a, b)
+
+
+def is_non_negative(dim: Dim) -> bool:
+    """Whether a dimension can be seen not to be negative, given that no symbol is."""
+    if isinstance(dim, int):
+        return dim >= 0
+    return all(c > 0 and all(atom.is_non_negative() for atom in monomial) for monomial, c in dim.terms)
 
 
 def divide_exactly(a: Dim, b: Dim) -> Dim | None:

@@ -17,6 +17,7 @@ from kgraph.ir.dims import (
     evaluate_dim,
     evaluate_shape,
     floordiv,
+    is_non_negative,
     maximum,
     product,
     substitute_dim,
@@ -142,6 +143,21 @@ def test_binding_matches_sizes_with_symbols() -> None:
     assert not bind_shape((A,), (6,), env)
     assert not bind_shape((3,), (4,), env)
     assert not bind_shape((3, 3), (3,), env)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_is_said_not_to_be_negative_is_not(seed: int) -> None:
+    rng = random.Random(seed)
+    dim, _ = random_expression(rng)
+    if is_non_negative(dim):
+        assert all(evaluate_dim(dim, {name: rng.randint(0, 9) for name in "abn"}) >= 0 for _ in range(20))
+
+
+def test_sums_of_positive_terms_are_seen_not_to_be_negative() -> None:
+    for dim in (A, 2 * A * B + 1, (A + 3) // 2, maximum(A - 5, 0), 0):
+        assert is_non_negative(dim)
+    for dim in (A - 1, -A, (A - 3) // 2, -1):
+        assert not is_non_negative(dim)
 
 
 def test_an_unbound_symbol_is_named() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgraph.errors import GraphError, UnsupportedError, describe
-from kgraph.ir.dims import Dim, Shape, Sym, as_ints, symbol, symbol_name
+from kgraph.ir.dims import Dim, Shape, Sym, as_ints, is_non_negative, symbol, symbol_name
 from kgraph.ir.graph import (
     Call,
     Constant,
@@ -205,6 +205,18 @@ class Emitter:
         self.domains |= inner.domains
         return self._helper.make_graph(inner.nodes, name, inputs, outputs, inner.initializers)
 
+    def require(self, opset: int, what: str, call: Call) -> None:
+        """Raise UnsupportedError when the target's opset is older than `opset`."""
+        if self.opset < opset:
+            raise UnsupportedError(
+                describe(
+                    f"{what} needs a newer opset",
+                    expected=f"opset {opset} or newer",
+                    got=self.opset,
+                    where=call.where,
+                )
+            )
+
     def expand(self, call: Call) -> list[str]:
         """Lower a composite op as its decomposition, for a target that lacks the native form."""
         with exact_scope(call.where):
@@ -287,7 +299,11 @@ class Emitter:
     def _emit_atom(self, kind: str, args: tuple[Dim | str, ...]) -> str:
         if kind == "symbol":
             return self._emit_symbol(str(args[0]))
-        left, right = (self.dim(arg) for arg in args if not isinstance(arg, str))
+        numbers = [arg for arg in args if not isinstance(arg, str)]
+        left, right = map(self.dim, numbers)
+        if kind == "floordiv" and not all(map(is_non_negative, numbers)):
+            # Div rounds towards zero; Mod has the sign of the divisor, so what is left divides exactly.
+            left = self.node("Sub", left, self.node("Mod", left, right, name="dim"), name="dim")
         return self.node("Div" if kind == "floordiv" else "Max", left, right, name="dim")
 
     def _emit_symbol(self, name: str) -> str:
@@ -357,6 +373,8 @@ def build_model(
     emitter = Emitter(table, target)
     names = state_names or {}
     inputs = [emitter.declare(leaf, leaf.name) for leaf in function.inputs]
+    # Users name outputs; a variable of the same name gives way.
+    reserved = {key: emitter.names(key) for key in function.outputs}
     state_inputs: dict[Variable, str] = {}
     for variable in function.variables():
         if frozen is not None and variable in frozen:
@@ -364,7 +382,6 @@ def build_model(
         else:
             inputs.append(emitter.declare(variable, names.get(variable, variable.name)))
             state_inputs[variable] = inputs[-1].name
-    reserved = {key: emitter.names(key) for key in function.outputs}
     emitter.emit(function.calls())
     outputs = [emitter.output(value, reserved[key]) for key, value in function.outputs.items()]
     state_outputs: dict[Variable, str] = {}

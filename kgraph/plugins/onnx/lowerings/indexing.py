@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kgraph.errors import UnsupportedError, describe
 from kgraph.ir.graph import Call
 from kgraph.ops.indexing import AddAlongAxis, TakeAlongAxis
 from kgraph.plugins.lowering import LoweringTable
@@ -23,13 +22,6 @@ def add_along_axis(emitter: Emitter, call: Call, operands: list[str]) -> str:
         return emitter.node("ScatterElements", *operands, axis=op.axis, reduction="add")
     x, positions, updates = operands
     if call.inputs[1].shape[op.axis] != 1:
-        raise UnsupportedError(
-            describe(
-                "positions may repeat, and adding up needs a newer opset",
-                expected="opset 16 or newer",
-                got=emitter.opset,
-                where=call.where,
-            )
-        )
+        emitter.require(16, "adding up at repeated positions", call)
     old = emitter.node("GatherElements", x, positions, axis=op.axis)
     return emitter.node("ScatterElements", x, positions, emitter.node("Add", old, updates), axis=op.axis)

@@ -132,6 +132,7 @@ def scatter_add(emitter: Emitter, call: Call, operands: list[str]) -> str:
     """ScatterND(add) into zeros along the first axis, several times faster than ScatterElements. Other axes move."""
     op = call.op
     assert isinstance(op, shape.ScatterAdd)
+    emitter.require(16, "adding up at repeated positions", call)
     updates, indices = call.inputs
     axis, index_rank = op.axis, indices.rank
     name, target = operands[0], op.shape
