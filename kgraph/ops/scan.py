@@ -6,15 +6,15 @@ on the step, is computed once, outside, and handed in as an invariant operand: b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 
 from kgraph.errors import GraphError, ShapeError, describe
-from kgraph.ir.dims import Dim, Shape, evaluate_shape, product
-from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, Variable, topological
+from kgraph.ir.dims import Dim, Shape, Sym, evaluate_shape, product, symbol_name
+from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, Variable, topological, transform
 from kgraph.ir.interpret import bind_inputs, run
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType, normalize_axis
@@ -84,6 +84,15 @@ class Scan(Op):
         if len(sizes) > 1:
             raise ShapeError(describe("sequences differ in length", expected=lengths[0], got=lengths))
         return sizes.pop() if sizes else lengths[0]
+
+    def resolve(self, env: Mapping[str, int]) -> Op:
+        """The scan with the sizes in `env` in its body, which shares the symbols of the graph around it, where its own
+        leaves do not bind them: of a batch that was folded they have [2*batch].
+        """
+        dims = [dim for leaf in self.body.inputs for dim in leaf.shape]
+        bound = {symbol_name(dim) for dim in dims}
+        free = {name for dim in (*dims, *_dims_of_calls(self.body)) for name in _symbols(dim)} - bound
+        return replace(self, body=_with_sizes(self.body, env)) if free else self
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         n, end = self.carries, self.carries + self.sequences
@@ -186,6 +195,37 @@ def close(function: Function) -> tuple[Function, list[Value]]:
     ]
     closed = function.replace(dict(zip(captured, leaves, strict=True))) if captured else function
     return replace(closed, inputs=(*function.inputs, *leaves)), captured
+
+
+def _with_sizes(function: Function, env: Mapping[str, int]) -> Function:
+    """The function with symbols replaced by their sizes."""
+    leaves: dict[Value, Value] = {
+        leaf: Input(leaf.name, leaf.type.with_shape(evaluate_shape(leaf.shape, env)))
+        for leaf in function.inputs
+    }
+
+    def visit(call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+        op = call.op.resolve(env)
+        return None if op is call.op else op.apply(*inputs)
+
+    return transform(function, visit, leaves)
+
+
+def _dims_of_calls(function: Function) -> Iterator[Dim]:
+    """Every dimension in the types of results and among the attributes."""
+    for call in function.calls():
+        yield from (dim for result in call.results for dim in result.shape)
+        pending = list(call.op.attributes().values())
+        while pending:
+            item = pending.pop()
+            if isinstance(item, tuple):
+                pending += item
+            elif isinstance(item, Sym):
+                yield item
+
+
+def _symbols(dim: Dim) -> frozenset[str]:
+    return dim.symbols() if isinstance(dim, Sym) else frozenset()
 
 
 def used_leaves(values: Iterable[Value]) -> set[Value]:
