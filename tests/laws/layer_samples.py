@@ -1,0 +1,319 @@
+"""One sample or more of every layer: how to make it, in our namespace and in Keras's alike, and what to call it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+BATCH = 3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`make(namespace)` builds the layer; `inputs` are arrays with a batch of 3; `call` holds more call arguments."""
+
+    name: str
+    make: Callable[[Any], Any]
+    inputs: tuple[Array, ...]
+    call: dict[str, Any] = field(default_factory=dict)
+    in_keras: bool = True  # whether Keras 3 has the same
+    batch: int | None = None  # the batch size, when it must know that
+    saved: bool = True  # whether its configuration is plain data
+
+    @property
+    def may_mask(self) -> bool:
+        """Whether it takes or makes a mask in Keras too."""
+        return "mask" in self.call or self.name.startswith(
+            ("Masking", "Embedding(input_dim=9,output_dim=4,mask")
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def floats(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).uniform(-2, 2, shape).astype("float32")
+
+
+def some(*shape: int) -> Array:
+    """A mask with a valid first step, of rows that differ in length, with a hole."""
+    mask = np.arange(shape[-1]) < np.arange(shape[-1], shape[-1] - shape[0], -1)[:, None]
+    mask[-1, 1] = False
+    return np.broadcast_to(mask.reshape(shape[0], *[1] * (len(shape) - 2), shape[-1]), shape).copy()
+
+
+def late(*shape: int) -> Array:
+    """A mask whose first steps are invalid."""
+    return some(*shape)[:, ::-1].copy()
+
+
+SEQUENCE = floats(BATCH, 5, 4)
+IMAGE = floats(BATCH, 7, 6, 2)
+IMAGE_FIRST = floats(BATCH, 2, 7, 6)
+
+
+def _simple(name: str, inputs: Any, **kwargs: Any) -> Iterator[Sample]:
+    """A layer made from its class and keyword arguments; those that a Sample has are the sample's."""
+    arrays = inputs if isinstance(inputs, tuple) else (inputs,)
+    options = {key: kwargs.pop(key) for key in list(kwargs) if key in Sample.__dataclass_fields__}
+    label = ",".join(f"{key}={value}" for key, value in kwargs.items())
+    yield Sample(f"{name}({label})", lambda ns: getattr(ns, name)(**kwargs), arrays, **options)
+
+
+def core() -> Iterator[Sample]:
+    x = floats(BATCH, 4)
+    yield from _simple("Dense", x, units=5)
+    yield from _simple("Dense", x, units=5, activation="relu", use_bias=False)
+    yield from _simple("Dense", floats(BATCH, 2, 3, 4), units=5, activation="softmax")
+    yield from _simple("Dense", x, units=2, kernel_regularizer="l2", bias_constraint="non_neg")
+    for activation in ("relu", "tanh", "sigmoid", "softmax", "elu", "selu", "softplus", "softsign", "linear"):
+        yield from _simple("Activation", x, activation=activation)
+    yield from _simple("Activation", x, activation="hard_sigmoid")
+    for rank in (1, 2, 3, 4):
+        yield from _simple("Flatten", floats(BATCH, 4, 3, 2, 2)[(slice(None), *[0] * (4 - rank))])
+    yield from _simple("Flatten", IMAGE_FIRST, data_format="channels_first")
+    yield from _simple("Reshape", floats(BATCH, 4, 3), target_shape=(2, 6))
+    yield from _simple("Reshape", floats(BATCH, 4, 3), target_shape=(2, -1))
+    yield from _simple("Permute", floats(BATCH, 4, 3, 2), dims=(3, 1, 2))
+    yield from _simple("RepeatVector", x, n=3)
+    yield Sample("Lambda", lambda ns: ns.Lambda(lambda x: x * 2.0), (x,), saved=False)
+    masked = SEQUENCE.copy()
+    masked[1, 3:] = 0.0
+    masked[2, 0] = 0.0
+    yield from _simple("Masking", masked)
+    yield from _simple("Masking", floats(BATCH, 5, 4), mask_value=2.0)
+    yield from _simple("ActivityRegularization", x, l1=0.1, l2=0.2)
+
+
+def noise() -> Iterator[Sample]:
+    for rate in (0.0, 0.4):
+        yield from _simple("Dropout", floats(BATCH, 4), rate=rate)
+    yield from _simple("Dropout", SEQUENCE, rate=0.5, noise_shape=(None, 1, 4), seed=3)
+    yield from _simple("SpatialDropout1D", SEQUENCE, rate=0.5)
+    yield from _simple("SpatialDropout2D", IMAGE, rate=0.5, data_format="channels_last")
+    yield from _simple("SpatialDropout3D", floats(BATCH, 2, 3, 3, 2), rate=0.5)
+    yield from _simple("GaussianNoise", SEQUENCE, stddev=0.3)
+    yield from _simple("GaussianDropout", SEQUENCE, rate=0.3)
+    yield from _simple("AlphaDropout", SEQUENCE, rate=0.3)
+
+
+def convolution() -> Iterator[Sample]:
+    for padding in ("valid", "same", "causal"):
+        yield from _simple("Conv1D", floats(BATCH, 9, 3), filters=4, kernel_size=3, padding=padding)
+        yield from _simple(
+            "Conv1D", floats(BATCH, 9, 3), filters=4, kernel_size=2, padding=padding, dilation_rate=2
+        )
+    yield from _simple("Conv1D", floats(BATCH, 9, 3), filters=4, kernel_size=4, strides=3, padding="same")
+    yield from _simple("Conv1D", floats(BATCH, 3, 9), filters=4, kernel_size=3, data_format="channels_first")
+    for strides in (1, (2, 3)):
+        for padding in ("valid", "same"):
+            yield from _simple(
+                "Conv2D", IMAGE, filters=4, kernel_size=(3, 2), strides=strides, padding=padding
+            )
+    yield from _simple("Conv2D", IMAGE, filters=4, kernel_size=3, activation="relu", use_bias=False)
+    yield from _simple("Conv2D", IMAGE, filters=4, kernel_size=3, activation="softmax", padding="same")
+    yield from _simple("Conv2D", IMAGE, filters=4, kernel_size=2, dilation_rate=(2, 1), padding="same")
+    yield from _simple("Conv2D", IMAGE, filters=4, kernel_size=2, groups=2)
+    yield from _simple(
+        "Conv2D", IMAGE_FIRST, filters=4, kernel_size=3, data_format="channels_first", padding="same"
+    )
+    yield from _simple("Conv3D", floats(BATCH, 4, 3, 5, 2), filters=3, kernel_size=2, padding="same")
+    for extra in (None, 1):
+        for padding in ("valid", "same"):
+            yield from _simple(
+                "Conv2DTranspose",
+                floats(BATCH, 4, 3, 2),
+                filters=3,
+                kernel_size=3,
+                strides=2,
+                padding=padding,
+                output_padding=extra,
+            )
+    yield from _simple("Conv1DTranspose", floats(BATCH, 4, 2), filters=3, kernel_size=2, strides=3)
+    yield from _simple("Conv3DTranspose", floats(BATCH, 3, 2, 3, 2), filters=2, kernel_size=2, strides=2)
+
+
+def pooling() -> Iterator[Sample]:
+    shapes = {1: (BATCH, 7, 3), 2: (BATCH, 7, 6, 2), 3: (BATCH, 4, 5, 4, 2)}
+    for axes, shape in shapes.items():
+        for kind in ("Max", "Average"):
+            for padding in ("valid", "same"):
+                yield from _simple(f"{kind}Pooling{axes}D", floats(*shape), pool_size=2, padding=padding)
+            for keepdims in (False, True):
+                yield from _simple(f"Global{kind}Pooling{axes}D", floats(*shape), keepdims=keepdims)
+    for kind in ("Max", "Average"):
+        yield from _simple(f"{kind}Pooling1D", floats(*shapes[1]), pool_size=3, strides=2, padding="same")
+        yield from _simple(f"{kind}Pooling2D", IMAGE, pool_size=(3, 2), strides=(1, 3))
+        yield from _simple(f"{kind}Pooling2D", IMAGE_FIRST, pool_size=2, data_format="channels_first")
+        yield from _simple(f"Global{kind}Pooling2D", IMAGE_FIRST, data_format="channels_first")
+        yield from _simple(f"Global{kind}Pooling1D", floats(BATCH, 3, 7), data_format="channels_first")
+    yield from _simple("GlobalAveragePooling1D", SEQUENCE, call={"mask": some(BATCH, 5)})
+
+
+def resizing() -> Iterator[Sample]:
+    yield from _simple("ZeroPadding1D", SEQUENCE, padding=(1, 2))
+    yield from _simple("ZeroPadding2D", IMAGE)
+    yield from _simple("ZeroPadding2D", IMAGE, padding=((1, 2), (0, 3)))
+    yield from _simple("ZeroPadding2D", IMAGE_FIRST, padding=(1, 2), data_format="channels_first")
+    yield from _simple("ZeroPadding3D", floats(BATCH, 2, 3, 2, 2), padding=1)
+    yield from _simple("Cropping1D", SEQUENCE, cropping=(1, 2))
+    yield from _simple("Cropping2D", IMAGE, cropping=((1, 2), (0, 3)))
+    yield from _simple("Cropping3D", floats(BATCH, 3, 4, 3, 2), cropping=1)
+    yield from _simple("UpSampling1D", SEQUENCE, size=3)
+    yield from _simple("UpSampling2D", IMAGE, size=(2, 3))
+    yield from _simple("UpSampling2D", IMAGE_FIRST, data_format="channels_first")
+    yield from _simple("UpSampling3D", floats(BATCH, 2, 3, 2, 2), size=(1, 2, 2))
+
+
+def normalization() -> Iterator[Sample]:
+    yield from _simple("BatchNormalization", floats(BATCH, 4))
+    yield from _simple("BatchNormalization", IMAGE, epsilon=1e-2)
+    yield from _simple("BatchNormalization", IMAGE_FIRST, axis=1)
+    yield from _simple("BatchNormalization", SEQUENCE, scale=False)
+    yield from _simple("BatchNormalization", SEQUENCE, center=False, call={"mask": some(BATCH, 5)})
+
+
+def embedding() -> Iterator[Sample]:
+    positions = np.random.default_rng(1).integers(0, 9, (BATCH, 5)).astype("int32")
+    yield from _simple("Embedding", positions, input_dim=9, output_dim=4)
+    yield from _simple("Embedding", positions, input_dim=9, output_dim=4, mask_zero=True)
+    yield from _simple("Embedding", positions[:, 0], input_dim=9, output_dim=2)
+    yield from _simple("Embedding", positions, input_dim=9, output_dim=4, input_length=5, in_keras=False)
+
+
+def activations() -> Iterator[Sample]:
+    x = floats(BATCH, 4, 3)
+    yield from _simple("LeakyReLU", x, negative_slope=0.2)
+    yield from _simple("PReLU", x)
+    yield from _simple("PReLU", x, shared_axes=[1])
+    yield from _simple("ELU", x, alpha=0.7)
+    yield from _simple("ThresholdedReLU", x, theta=0.5, in_keras=False)
+    yield from _simple("Softmax", x, axis=1)
+    yield from _simple("ReLU", x, max_value=1.5, negative_slope=0.1, threshold=0.3)
+    yield from _simple("ReLU", x)
+
+
+def merging() -> Iterator[Sample]:
+    a, b, c = floats(BATCH, 2, 4), floats(BATCH, 2, 4, seed=1), floats(BATCH, 2, 4, seed=2)
+    masks = {"mask": [some(BATCH, 2), np.array([[True, True], [False, True], [True, False]])]}
+    for name in ("Add", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"):
+        yield from _simple(name, (a, b, c))
+        yield from _simple(name, (a, b), call=masks, in_keras=False)
+    yield from _simple("Add", (a, floats(BATCH, 1, 4)))
+    yield from _simple("Multiply", (floats(BATCH, 4), floats(BATCH, 3, 4)))
+    yield from _simple("Subtract", (a, b))
+    yield from _simple("Concatenate", (a, b), axis=1)
+    yield from _simple("Dot", (floats(BATCH, 4), floats(BATCH, 4, seed=1)), axes=1)
+    yield from _simple("Dot", (floats(BATCH, 4), floats(BATCH, 4, seed=1)), axes=-1, normalize=True)
+    yield from _simple("Dot", (a, floats(BATCH, 3, 4)), axes=2)
+    yield from _simple("Dot", (a, floats(BATCH, 4, 3)), axes=(2, 1))
+    yield from _simple("Dot", (floats(BATCH, 2, 3, 4), floats(BATCH, 3, 5)), axes=(2, 1), normalize=True)
+    for mode in ("sum", "mul", "ave", "max", "min", "concat", "dot", "cos"):
+        yield Sample(
+            f"Merge({mode})", lambda ns, m=mode: ns.Merge(mode=m), (a[:, 0], b[:, 0]), in_keras=False
+        )
+
+
+def recurrent() -> Iterator[Sample]:
+    for name in ("SimpleRNN", "GRU", "LSTM"):
+        yield from _simple(name, SEQUENCE, units=3)
+        yield from _simple(name, SEQUENCE, units=3, return_sequences=True, return_state=True)
+        yield from _simple(name, SEQUENCE, units=3, return_sequences=True, go_backwards=True)
+        yield from _simple(name, SEQUENCE, units=3, go_backwards=True, return_state=True)
+        yield from _simple(name, SEQUENCE, units=3, use_bias=False, activation="relu")
+        yield from _simple(name, SEQUENCE, units=3, activation="selu", return_sequences=True)
+        yield from _simple(name, SEQUENCE, units=3, dropout=0.3, recurrent_dropout=0.4)
+        yield from _simple(name, SEQUENCE, units=3, unroll=True, go_backwards=True, return_sequences=True)
+        for mask in (some(BATCH, 5), late(BATCH, 5)):
+            for extra in ({}, {"activation": "selu"}, {"go_backwards": True}, {"zero_output_for_mask": True}):
+                yield from _simple(
+                    name,
+                    SEQUENCE,
+                    units=3,
+                    return_sequences=True,
+                    return_state=True,
+                    call={"mask": mask},
+                    **extra,
+                )
+            yield from _simple(name, SEQUENCE, units=3, call={"mask": mask})
+        yield from _simple(name, SEQUENCE, units=3, stateful=True, batch=BATCH, return_sequences=True)
+        states = [floats(BATCH, 3, seed=5), floats(BATCH, 3, seed=6)][: 2 if name == "LSTM" else 1]
+        yield from _simple(name, SEQUENCE, units=3, call={"initial_state": states})
+        yield from _simple(
+            name,
+            SEQUENCE,
+            units=3,
+            return_sequences=True,
+            call={"initial_state": states, "mask": late(BATCH, 5)},
+        )
+    yield from _simple("GRU", SEQUENCE, units=3, reset_after=False, return_sequences=True)
+    yield from _simple("GRU", SEQUENCE, units=3, reset_after=False, use_bias=False, activation="elu")
+    yield from _simple("GRU", SEQUENCE, units=3, activation="elu", use_bias=False)
+    yield from _simple("LSTM", SEQUENCE, units=3, recurrent_activation="hard_sigmoid")
+    yield from _simple("LSTM", SEQUENCE, units=3, unit_forget_bias=False, recurrent_activation="softplus")
+    for cell in ("SimpleRNNCell", "GRUCell", "LSTMCell"):
+        yield Sample(
+            f"RNN({cell})",
+            lambda ns, c=cell: ns.RNN(getattr(ns, c)(3), return_sequences=True),
+            (SEQUENCE,),
+        )
+    yield Sample(
+        "RNN(stack)",
+        lambda ns: ns.RNN(
+            ns.StackedRNNCells([ns.LSTMCell(3), ns.GRUCell(2), ns.SimpleRNNCell(4)]), return_state=True
+        ),
+        (SEQUENCE,),
+        {"mask": some(BATCH, 5)},
+    )
+
+
+def wrappers() -> Iterator[Sample]:
+    frames = floats(BATCH, 3, 6, 5, 2)
+    yield Sample("TimeDistributed(Dense)", lambda ns: ns.TimeDistributed(ns.Dense(2)), (SEQUENCE,))
+    yield Sample(
+        "TimeDistributed(Conv2D)",
+        lambda ns: ns.TimeDistributed(ns.Conv2D(2, 3, activation="relu")),
+        (frames,),
+    )
+    yield Sample("TimeDistributed(Flatten)", lambda ns: ns.TimeDistributed(ns.Flatten()), (frames,))
+    yield Sample(
+        "TimeDistributed(LSTM)", lambda ns: ns.TimeDistributed(ns.LSTM(2)), (floats(BATCH, 2, 5, 4),)
+    )
+    for mode in ("concat", "sum", "ave", "mul", None):
+        yield Sample(
+            f"Bidirectional({mode})",
+            lambda ns, m=mode: ns.Bidirectional(ns.LSTM(3, return_sequences=True), merge_mode=m),
+            (SEQUENCE,),
+        )
+    for returns in ({}, {"return_state": True}, {"return_sequences": True}):
+        for mask in (some(BATCH, 5), late(BATCH, 5)):
+            yield Sample(
+                f"Bidirectional(GRU {returns} masked)",
+                lambda ns, r=returns: ns.Bidirectional(ns.GRU(3, **r)),
+                (SEQUENCE,),
+                {"mask": mask},
+            )
+    yield Sample(
+        "Bidirectional(initial_state)",
+        lambda ns: ns.Bidirectional(ns.LSTM(3)),
+        (SEQUENCE,),
+        {"initial_state": [floats(BATCH, 3, seed=i) for i in range(4)]},
+    )
+    yield Sample(
+        "Bidirectional(two layers)",
+        lambda ns: ns.Bidirectional(ns.LSTM(3), backward_layer=ns.GRU(2, go_backwards=True)),
+        (SEQUENCE,),
+    )
+
+
+SAMPLES = [
+    sample
+    for family in (
+        core, noise, convolution, pooling, resizing, normalization, embedding, activations, merging, recurrent, wrappers
+    )
+    for sample in family()
+]  # fmt: skip
