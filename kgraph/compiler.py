@@ -74,6 +74,7 @@ def final_passes(
         *([RearrangeWeights()] if resting else []),
         decompose,
         PruneScans(),
+        ShareEqualCalls(),
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(FINAL_RULES),
