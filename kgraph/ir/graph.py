@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,9 +179,13 @@ class Function:
     def roots(self) -> tuple[Value, ...]:
         return (*self.outputs.values(), *self.updates.values())
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> Sequence[Call]:
         """Every call that the function needs, operands first."""
-        return topological(self.roots)
+        return self._calls
+
+    @cached_property
+    def _calls(self) -> tuple[Call, ...]:
+        return tuple(topological(self.roots))
 
     def variables(self) -> list[Variable]:
         """Every variable read or updated, in order of first use, updated ones that are never read last."""
@@ -233,10 +238,13 @@ def transform(
     for call in function.calls():
         inputs = tuple(new.get(value, value) for value in call.inputs)
         replacement: Sequence[Value] | None
-        with exact_scope(call.where):
+        token = _SCOPE.set(call.where)
+        try:
             replacement = visit(call, inputs)
-            if replacement is None and inputs != call.inputs:
+            if replacement is None and any(a is not b for a, b in zip(inputs, call.inputs, strict=True)):
                 replacement = call.op.apply(*inputs)
+        finally:
+            _SCOPE.reset(token)
         if replacement is not None:
             for old, value in zip(call.results, replacement, strict=True):
                 new.setdefault(old, value)

@@ -171,7 +171,7 @@ def registry() -> Mapping[str, type[Op]]:
 
 def nested_functions(op: Op) -> list[Function]:
     """The functions that an op holds as attributes, such as the body of a scan."""
-    return [value for value in op.attributes().values() if isinstance(value, Function)]
+    return [value for value in vars(op).values() if isinstance(value, Function)]
 
 
 def _is_symbolic(value: object) -> bool:

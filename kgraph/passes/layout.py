@@ -83,7 +83,7 @@ class _Walk:
     """What is known of the whole function while its calls are visited."""
 
     def __init__(self, function: Function) -> None:
-        self.uses = count_uses(function.roots)
+        self.uses = count_uses(function)
         self.wanted: dict[Value, set[Perm]] = {}
         """Transposes that the function asks for anyway."""
         for call in function.calls():

@@ -204,7 +204,7 @@ class _Sweep:
         self.index = _index(rules)
         self.function = function
         self.hits = hits
-        self.uses = count_uses(function.roots)
+        self.uses = count_uses(function)
         self.settled: dict[Call, Sequence[Value]] = {}
         self.chain: list[str] = []
 
@@ -296,7 +296,7 @@ def attempt(rule: Rule, call: Call, uses: Mapping[Value, int]) -> Value | Declin
 
 def explain(function: Function, rules: Sequence[Rule]) -> list[str]:
     """For every call that matches the pattern of a rule, what the rule would do or why it declines."""
-    uses = count_uses(function.roots)
+    uses = count_uses(function)
     lines = []
     for call in function.calls():
         for rule in rules:
@@ -387,11 +387,12 @@ def is_filled_with(array: Array, number: Array) -> bool:
     return array.size > 0 and bool(array.flat[0] == number) and bool(np.all(array == number))
 
 
-def count_uses(roots: Sequence[Value]) -> Counter[Value]:
+def count_uses(function: Function) -> Counter[Value]:
     """How many operands and roots each value is."""
-    uses: Counter[Value] = Counter(roots)
-    for call in topological(roots):
-        uses.update(call.inputs)
+    uses: Counter[Value] = Counter(function.roots)
+    for call in function.calls():
+        for value in call.inputs:
+            uses[value] += 1
     return uses
 
 

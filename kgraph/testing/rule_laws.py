@@ -29,7 +29,7 @@ def all_rules() -> dict[str, Rule]:
     """The rules of every pass of the pipeline, those of backends and plug-ins included, by name."""
     passes = [*forward_passes(True), *forward_passes(False)]
     for backend in default_manager().backends().values():
-        passes += final_passes(backend, {})
+        passes += final_passes(backend, {}, resting=True)
     found: dict[str, Rule] = {}
     for rule in (rule for step in passes if isinstance(step, Rewrite) for rule in step.rules):
         assert found.setdefault(rule.name, rule) is rule, f"two rules are named {rule.name}"
@@ -39,7 +39,7 @@ def all_rules() -> dict[str, Rule]:
 def check_rule(rule: Rule, rtol: float = 2e-6) -> None:
     """All of the above."""
     before = rule.example()
-    made = attempt(rule, rule.root, count_uses(before.roots))
+    made = attempt(rule, rule.root, count_uses(before))
     assert made is not None, f"{rule.name} does not match its own example"
     assert not isinstance(made, Declined), f"{rule.name} declines its own example: {made.reason}"
     after = Function(before.name, before.inputs, {"y": made})

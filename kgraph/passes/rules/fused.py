@@ -18,7 +18,7 @@ from kgraph.ops.elementwise import add, mul, neg, sub
 from kgraph.ops.linalg import Gemm, MatMul, matmul
 from kgraph.passes.facts import elements
 from kgraph.passes.rewrite import Declined, Match, Rule, examples, f32
-from kgraph.passes.rules.movement import ReshapeOfReshape, ReshapeSame
+from kgraph.passes.rules.movement import MERGE_RESHAPES
 
 SMALL_MATRIX = 1 << 13
 """Elements of a matrix up to which adding it inside of a Gemm is cheaper than one more call."""
@@ -169,6 +169,5 @@ RULES = (
     *(rule(scaled) for rule in (AddProduct, SubProduct, ProductSub) for scaled in (False, True)),
     GemmOfScaledAddend(),
     AddBiasToConv(),
-    ReshapeOfReshape(),
-    ReshapeSame(),
+    *MERGE_RESHAPES,
 )

@@ -376,9 +376,10 @@ def _joined(a: Value, b: Value, axis: int) -> Value | None:
     return whole(*a.call.inputs) if whole == same else None
 
 
+MERGE_RESHAPES = (ReshapeSame(), ReshapeOfReshape())
+
 RULES = (
-    ReshapeSame(),
-    ReshapeOfReshape(),
+    *MERGE_RESHAPES,
     ReshapeOfSoftmax(),
     TransposeOfTranspose(),
     SliceAll(),
