@@ -20,6 +20,7 @@ from kgraph.passes.fusion import FoldBatchNorm, FuseLosses, FuseProducts, Rearra
 from kgraph.passes.layout import SinkTransposes
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer, run_pipeline, switched
+from kgraph.passes.scales import AbsorbScales
 from kgraph.passes.scans.expand import ExpandRecurrent
 from kgraph.passes.scans.factor import FactorScans
 from kgraph.passes.scans.hoist import HoistFromScans
@@ -78,6 +79,7 @@ def final_passes(
         FoldConstants(),
         ShareEqualCalls(),
         Simplify(FINAL_RULES),
+        AbsorbScales(),
         FuseProducts(),
         FoldConstants(),
         ShareEqualCalls(),

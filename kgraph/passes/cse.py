@@ -15,7 +15,7 @@ from kgraph.passes.base import Pass, register
 class ShareEqualCalls(Pass):
     """f(x), f(x) -> one call. Constants up to `constant_bytes` bytes are compared by value, larger ones by identity."""
 
-    constant_bytes: int = 1 << 16
+    constant_bytes: int = 64
 
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
         known: dict[Hashable, Call] = {}
