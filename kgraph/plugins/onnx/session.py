@@ -146,6 +146,7 @@ class OnnxStep:
         self._compiled, self._state = compiled, state
         self._run = compiled.session.run_with_iobinding
         self._copies_inputs = state.device.kind != "cpu"
+        self._slots: list[Slot] = []
         self._bindings: dict[tuple[int, ...], Any] = {}
         self._pair: tuple[Any, Any] = (None, None)
         self.updated: Sequence[Slot] = ()
@@ -167,6 +168,10 @@ class OnnxStep:
         function, model = self._compiled.function, self._compiled.model
         now = self._state.slots(list(model.state_inputs))
         self.updated = self._state.slots([*function.updates], [*function.updates])
+        slots = [*now, *self.updated]
+        if slots != self._slots:  # a variable has been elsewhere: the old buffers are free for other use
+            self._bindings.clear()
+            self._slots = slots
         first = self._binding(now)
         for slot in self.updated:
             slot.current ^= 1
@@ -177,7 +182,7 @@ class OnnxStep:
         self._state.active = self
 
     def _binding(self, now: Sequence[Slot]) -> Any:
-        key = tuple(id(slot.now) for slot in (*now, *self.updated))
+        key = tuple(slot.current for slot in self._slots)
         if key not in self._bindings:
             model, session = self._compiled.model, self._compiled.session
             self._bindings[key] = bind(model, session, now, self.updated, self.inputs, self.outputs)
