@@ -6,14 +6,15 @@ nothing better.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
-from kgraph.ir.dims import Dim, Shape
+from kgraph.ir.dims import Shape, maximum
 from kgraph.ir.graph import Value
+from kgraph.ops.broadcast import reshape
 from kgraph.ops.elementwise import add
-from kgraph.ops.shape import Dilate, Slice, index_axis, pad, stack
-from kgraph.ops.windows import Pads, output_shape
+from kgraph.ops.shape import Slice, full, index_axis, pad, stack
+from kgraph.ops.windows import Pads, output_shape, span
 
 
 def window_slices(
@@ -52,21 +53,53 @@ def add_slices(
     dilations: Sequence[int],
     pads: Pads,
 ) -> Value:
-    """The transpose of `window_slices`: each [N, C, *out] goes back to where it was seen; the sum [N, C, *shape]."""
-    total: Value | None = None
-    spread = (1, 1, *strides)
-    padded = [before + size + after for size, (before, after) in zip(shape, pads, strict=True)]
+    """The transpose of `window_slices`: each [N, C, *out] goes back to where it was seen; the sum [N, C, *shape].
+
+    Slices whose places are the same modulo the strides are added up first, a shift apart; the sums are then
+    interleaved, once. So nothing is as large as the result before the result is there.
+    """
+    out = slices[0].shape[2:]
+    reach = [(span(w, d) - 1) // s for w, d, s in zip(window, dilations, strides, strict=True)]
+    planes: dict[tuple[int, ...], Value] = {}
     for offset, piece in zip(product(*map(range, window)), slices, strict=True):
-        apart = piece if set(strides) == {1} else Dilate(spread)(piece)
-        around: list[tuple[Dim, Dim]] = [(0, 0), (0, 0)]
-        for o, d, size, have in zip(offset, dilations, padded, apart.shape[2:], strict=True):
-            around.append((o * d, size - o * d - have))
-        placed = pad(apart, around)
-        total = placed if total is None else add(total, placed)
-    assert total is not None, "a window has at least one position"
-    starts = (0, 0, *(before for before, _ in pads))
-    stops = (*total.shape[:2], *(b + size for size, (b, _) in zip(shape, pads, strict=True)))
-    return total if total.shape[2:] == tuple(shape) else Slice(starts, stops, (1,) * total.rank)(total)
+        places = [divmod(o * d, s) for o, d, s in zip(offset, dilations, strides, strict=True)]
+        phase = tuple(rest for _, rest in places)
+        around = [(shift, most - shift) for (shift, _), most in zip(places, reach, strict=True)]
+        placed = pad(piece, ((0, 0), (0, 0), *around))
+        planes[phase] = add(planes[phase], placed) if phase in planes else placed
+    covered = tuple(n + most for n, most in zip(out, reach, strict=True))
+    none = full((*slices[0].shape[:2], *covered), 0.0, slices[0].dtype)
+    whole = _interleave({p: planes.get(p, none) for p in product(*map(range, strides))}, len(strides))
+    return _crop(whole, pads, shape)
+
+
+def _interleave(planes: Mapping[tuple[int, ...], Value], axes: int) -> Value:
+    """Element [..., i, ...] of plane (p, ...) becomes element [..., i * s + p, ...], s being the number of planes."""
+    for axis in range(axes - 1, -1, -1):
+        groups: dict[tuple[int, ...], list[Value]] = {}
+        for phase, plane in planes.items():
+            groups.setdefault(phase[:-1], []).append(plane)
+        planes = {phase: _merge(members, axis + 2) for phase, members in groups.items()}
+    return planes[()]
+
+
+def _merge(planes: Sequence[Value], axis: int) -> Value:
+    if len(planes) == 1:
+        return planes[0]
+    shape = list(planes[0].shape)
+    shape[axis] = shape[axis] * len(planes)
+    return reshape(stack(planes, axis + 1), shape)
+
+
+def _crop(x: Value, pads: Pads, shape: Shape) -> Value:
+    """x [N, C, *S] from behind the pads on, `shape` of it; zeros where it is too short."""
+    starts = [before for before, _ in pads]
+    stops = [start + size for start, size in zip(starts, shape, strict=True)]
+    missing = [maximum(stop - size, 0) for stop, size in zip(stops, x.shape[2:], strict=True)]
+    x = pad(x, ((0, 0), (0, 0), *((0, amount) for amount in missing)))
+    if x.shape[2:] == tuple(shape):
+        return x
+    return Slice((0, 0, *starts), (*x.shape[:2], *stops), (1,) * x.rank)(x)
 
 
 def add_patches(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate, product
+from operator import ge
 from typing import Any
 
 import numpy as np
@@ -13,14 +16,14 @@ from kgraph.ir.dims import Shape, as_ints
 from kgraph.ir.graph import Call, Constant, Value
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType
+from kgraph.ops.activations import Positive
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.conv import conv, conv_transpose
-from kgraph.ops.elementwise import div, maximum
-from kgraph.ops.logic import And, Not, Or, equal, where
+from kgraph.ops.elementwise import div, maximum, mul, sub
 from kgraph.ops.patches import add_slices, window_slices
 from kgraph.ops.samples import floats, integers
-from kgraph.ops.shape import full
+from kgraph.ops.shape import Slice, full, pad
 from kgraph.ops.windows import Pads, add_windows, output_shape, windows
 
 
@@ -101,17 +104,36 @@ class MaxPoolGrad(Pool):
         return add_windows(spread, x.shape[2:], self.strides, self.ones, self.pads)
 
     def decompose(self, x: Value, dy: Value) -> Value:
-        """Slice by slice: where it equals the maximum and no earlier one did, it gets dy."""
-        slices = window_slices(x, self.window, self.strides, self.ones, self.pads, -np.inf)
+        """Element t of a window wins when the maximum of the elements up to t is that of all, and that of those before
+        t is not. So with s_t = [y > maximum up to t], it gets dy s_(t-1) - dy s_t. All of this is arithmetic on
+        tensors of the size of y.
+        """
         y = MaxPool(self.window, self.strides, self.pads)(x)
-        none = full((), 0.0, dy.dtype)
-        given, taken = [], None
-        for piece in slices:
-            hit = equal(piece, y)
-            fresh = hit if taken is None else And()(hit, Not()(taken))
-            taken = hit if taken is None else Or()(taken, hit)
-            given.append(where(fresh, dy, none))
+        given, left = [], dy
+        for so_far in self._running_maxima(x)[:-1]:
+            rest = mul(dy, Positive()(sub(y, so_far)))
+            given.append(sub(left, rest))
+            left = rest
+        given.append(left)
         return add_slices(given, x.shape[2:], self.window, self.strides, self.ones, self.pads)
+
+    def _running_maxima(self, x: Value) -> list[Value]:
+        """For each position in the window, in row-major order, the maximum up to there, [N, C, *S']."""
+        if any(size > step for size, step in zip(self.window, self.strides, strict=True)):
+            slices = window_slices(x, self.window, self.strides, self.ones, self.pads, -np.inf)
+            return list(accumulate(slices, maximum))
+        # Windows do not overlap: smaller windows with the same corners and strides see what is asked for.
+        out = self.pooled(x.type).shape[2:]
+        stops = [(n - 1) * s + k for n, s, k in zip(out, self.strides, self.window, strict=True)]
+        seen = pad(x, ((0, 0), (0, 0), *self.pads), -np.inf)
+        if tuple(stops) != seen.shape[2:]:
+            seen = Slice((0,) * x.rank, (*x.shape[:2], *stops), (1,) * x.rank)(seen)
+        none: Pads = ((0, 0),) * len(self.window)
+
+        def pooled(sizes: tuple[int, ...]) -> Value:
+            return MaxPool(sizes, self.strides, none)(seen)
+
+        return [reduce(maximum, map(pooled, part)) for part in _prefixes(self.window)]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -221,6 +243,22 @@ def average_pool(
 ) -> Value:
     """`AveragePool`; windows side by side and no pads unless given."""
     return AveragePool(*_attributes(window, strides, pads))(x)
+
+
+def _prefixes(window: Sequence[int]) -> Iterable[list[tuple[int, ...]]]:
+    """For each position in the window, in row-major order, boxes at its first corner that cover what is not behind it.
+
+    >>> list(_prefixes((2, 2)))
+    [[(1, 1)], [(1, 2)], [(1, 2), (2, 1)], [(2, 2)]]
+    """
+    for position in product(*map(range, window)):
+        ends = tuple(place + 1 for place in position)
+        boxes = [(*ends[:axis], position[axis], *window[axis + 1 :]) for axis in range(len(window) - 1)]
+        boxes.append(ends)
+        within = [box for box in boxes if 0 not in box]
+        yield [
+            box for box in within if not any(other != box and all(map(ge, other, box)) for other in within)
+        ]
 
 
 Attributes = tuple[tuple[int, ...], tuple[int, ...], Pads]
