@@ -3,7 +3,8 @@
 Optimizers keep a moving average of g², as 0.9 a + 0.1 g g: a multiplication by 0.1 for every weight. If the gradient is
 the product of two matrices, that product can give h = sqrt(0.1) g instead, and h h is all that is left. Every other
 use of g must be able to undo the factor for nothing: by a number that multiplies it there anyway, such as the learning
-rate, which is divided by sqrt(0.1) once.
+rate, which is divided by sqrt(0.1) once. The gradient of an embedding, rows added into zeros, is scaled by scaling
+the rows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kgraph.ir.graph import Call, Constant, Function, Value, constant, transform
 from kgraph.ops.broadcast import Reshape
 from kgraph.ops.elementwise import Div, Mul, Neg, div, mul
 from kgraph.ops.linalg import Gemm, MatMul
-from kgraph.ops.shape import Transpose
+from kgraph.ops.shape import ScatterAdd, Transpose
 from kgraph.passes.base import Pass, register
 from kgraph.passes.facts import elements
 
@@ -44,15 +45,17 @@ class AbsorbScales(Pass):
         roots = set(function.roots)
         factors: _Factors = {}
         for call in calls:
-            if isinstance(call.op, MatMul) and self._is_large_matrix(call.results[0]):
+            if isinstance(call.op, MatMul | ScatterAdd) and self._is_large_matrix(call):
                 found = _plan(call.results[0], users, roots)
                 if found and not found.keys() & factors.keys():
                     factors.update(found)
                     hits["absorbed"] += 1
         return _rescale(function, factors) if factors else function
 
-    def _is_large_matrix(self, value: Value) -> bool:
-        return value.rank == 2 and value.type.is_float and elements(value) >= self.smallest
+    def _is_large_matrix(self, call: Call) -> bool:
+        value = call.results[0]
+        rows = elements(call.inputs[0]) if isinstance(call.op, ScatterAdd) else 0
+        return value.rank == 2 and value.type.is_float and elements(value) >= self.smallest + 2 * rows
 
 
 def _plan(source: Value, users: _Users, roots: set[Value]) -> _Factors | None:
@@ -103,6 +106,8 @@ def _rescale(function: Function, factors: _Factors) -> Function:
         result = call.results[0]
         if isinstance(call.op, MatMul) and result in factors:
             return (Gemm(call.op.transpose_a, call.op.transpose_b, alpha=factors[result])(*inputs),)
+        if isinstance(call.op, ScatterAdd) and result in factors:
+            return (call.op(mul(inputs[0], factors[result]), inputs[1]),)
         scaled = next((value for value in call.inputs if value in factors), None)
         if scaled is None or result in factors:
             return None

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from kgraph.passes.base import register
 from kgraph.passes.rewrite import Rewrite, Rule
-from kgraph.passes.rules import arithmetic, broadcast, constants, logic, movement, products, reduction
+from kgraph.passes.rules import (
+    arithmetic,
+    broadcast,
+    constants,
+    gradients,
+    logic,
+    movement,
+    products,
+    reduction,
+)
 
 RULES: tuple[Rule, ...] = (
     *arithmetic.RULES,
@@ -19,7 +28,12 @@ RULES: tuple[Rule, ...] = (
 )
 """Rules that keep values and gradients."""
 
-FINAL_RULES: tuple[Rule, ...] = (*RULES, *movement.AFTER_LAYOUT, *movement.AFTER_DIFFERENTIATION)
+FINAL_RULES: tuple[Rule, ...] = (
+    *RULES,
+    *movement.AFTER_LAYOUT,
+    *movement.AFTER_DIFFERENTIATION,
+    *gradients.RULES,
+)
 """These and the rules that would be in the way of layout or of differentiation."""
 
 
