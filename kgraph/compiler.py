@@ -6,11 +6,12 @@ trace -> forward stage (phase, simplify, lay out, fuse) -> differentiate + optim
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kgraph import config
 from kgraph.ir.graph import Function
 from kgraph.ir.op import Op
+from kgraph.ops.control import Gate
 from kgraph.passes.base import Pass
 from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.decompose import Decompose
@@ -32,10 +33,10 @@ from kgraph.plugins.builtin import default_manager
 from kgraph.plugins.lowering import Lowering
 
 
-def forward_passes(training: bool) -> list[Pass]:
-    """The passes before differentiation."""
+def forward_passes(training: bool, closed: Iterable[Gate] = ()) -> list[Pass]:
+    """The passes before differentiation; training does not reach what is behind `closed` gates."""
     return [
-        SpecialisePhase(training),
+        SpecialisePhase(training, frozenset(closed)),
         *([ExpandRecurrent()] if training else []),
         FoldConstants(),
         ShareEqualCalls(),
@@ -88,9 +89,14 @@ def final_passes(
     ]
 
 
-def specialise(function: Function, training: bool, observer: Observer | None = None) -> Function:
-    """A traced function for one phase, simplified and laid out: what differentiation starts from."""
-    passes = switched(forward_passes(training), config.get().passes)
+def specialise(
+    function: Function, training: bool, observer: Observer | None = None, closed: Iterable[Gate] = ()
+) -> Function:
+    """A traced function for one phase, simplified and laid out: what differentiation starts from.
+
+    What is behind `closed` gates stays in inference while the rest trains.
+    """
+    passes = switched(forward_passes(training, closed), config.get().passes)
     return run_pipeline(function, passes, observer or default_observer())
 
 

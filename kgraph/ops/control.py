@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kgraph.ir.graph import Call, Value
 from kgraph.ir.op import Gradients, Sample, op
@@ -12,12 +13,22 @@ from kgraph.ops.broadcast import unbroadcast
 from kgraph.ops.samples import floats
 
 
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Something that training can be closed to, such as a layer that can be frozen; compared by identity."""
+
+    name: str
+
+
 @op("in_train_phase")
 class InTrainPhase(Binary):
-    """train, infer -> the first in training, the second otherwise.
+    """train, infer -> the first in training, the second otherwise, and in training too where the `gate` is closed.
 
-    A pass picks one when the phase is known, so no backend sees it. Evaluated as it stands it is inference.
+    A pass picks one when phase and closed gates are known, so no backend sees it. Evaluated as it stands it is
+    inference.
     """
+
+    gate: Gate | None = None
 
     def infer(self, train: TensorType, infer: TensorType) -> TensorType:
         return TensorType(same_dtype(train, infer), broadcast_shapes(train.shape, infer.shape))
@@ -29,8 +40,8 @@ class InTrainPhase(Binary):
         zero = as_value(0.0, dy.dtype)
         train, infer = call.inputs
         return (
-            unbroadcast(InTrainPhase()(dy, zero), train),
-            unbroadcast(InTrainPhase()(zero, dy), infer),
+            unbroadcast(InTrainPhase(self.gate)(dy, zero), train),
+            unbroadcast(InTrainPhase(self.gate)(zero, dy), infer),
         )
 
 
@@ -49,8 +60,8 @@ class StopGradient(Unary):
         yield Sample(cls(), (floats(2, 3),), smooth=())
 
 
-def in_train_phase(train: Value, infer: Value) -> Value:
-    return train if train is infer else InTrainPhase()(train, infer)
+def in_train_phase(train: Value, infer: Value, gate: Gate | None = None) -> Value:
+    return train if train is infer else InTrainPhase(gate)(train, infer)
 
 
 def stop_gradient(x: Value) -> Value:

@@ -52,12 +52,17 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Tensor:
 
     `training` decides when it is given: a bool, a number, or a tensor.
     """
+    return gated_train_phase(x, alt, training, None)
+
+
+def gated_train_phase(x: Any, alt: Any, training: Any, gate: control.Gate | None) -> Tensor:
+    """`in_train_phase`, but `alt` in training too where the gate is closed: for layers that change when frozen."""
     phase = learning_phase() if training is None else training
     if not isinstance(phase, Tensor):
         return _made(x if phase else alt)
     if not isinstance(phase, LearningPhase):
         return switch(phase, x, alt)
-    return Tensor(control.in_train_phase(*promote(_made(x), _made(alt))))
+    return Tensor(control.in_train_phase(*promote(_made(x), _made(alt)), gate))
 
 
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Tensor:

@@ -28,7 +28,7 @@ from kgraph.keras.layers.nodes import Node, flatten, map_structure, origin, reme
 from kgraph.keras.layers.weights import Weighted
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
 from kgraph.keras.utils.naming import to_snake_case, unique_name
-from kgraph.ops.control import in_train_phase
+from kgraph.ops.control import Gate, in_train_phase
 from kgraph.ops.shape import DimValue
 
 # The value of `training=` of the model or layer call that is being traced, for layers that are not told.
@@ -74,6 +74,7 @@ class Layer(Weighted):
         self._losses: list[Any] = []
         self._updates: list[tuple[ir.Variable, ir.Value]] = []
         self._metrics: list[Any] = []
+        self._gate = Gate(self.name)
         self._initial_weights = kwargs.get("weights")
         self.activity_regularizer = regularizers.get(kwargs.get("activity_regularizer"))
         shape = first_shape(kwargs)
@@ -179,6 +180,12 @@ class Layer(Weighted):
         """Variable updates of this layer, in order. A frozen layer that is not stateful has none."""
         mine = self._updates if self._trainable or self.stateful else []
         return [*mine, *(update for layer in self._sublayers() for update in layer.updates)]
+
+    @property
+    def closed_gates(self) -> list[Gate]:
+        """The gates of this layer and those inside, as far as they are frozen: what training must not reach."""
+        mine = [] if self._trainable else [self._gate]
+        return [*mine, *(gate for layer in self._sublayers() for gate in layer.closed_gates)]
 
     @property
     def metrics(self) -> list[Any]:

@@ -8,6 +8,7 @@ from kgraph.errors import ArgumentTypeError, NotBuiltError, describe
 from kgraph.ir.graph import Value
 from kgraph.ir.types import normalize_axis
 from kgraph.keras import backend as K
+from kgraph.keras.backend.control import gated_train_phase
 from kgraph.keras.layers.arguments import fraction
 from kgraph.keras.layers.nodes import InputSpec
 from kgraph.keras.layers.parameters import Parametric
@@ -94,8 +95,8 @@ class BatchNormalization(Parametric):
         offset = full(self._channels, 0.0, x.dtype) if self.beta is None else self.beta.value
         given = BatchNorm(self.axis, self.epsilon)
         inferred = given(x, scale, offset, self.moving_mean.value, self.moving_variance.value)
-        if not self.trainable:
-            return Tensor(inferred)
+        if training is not None and not self.trainable:
+            training = False
         if mask is None:
             trained, mean, variance = BatchNormTrain(self.axis, self.epsilon).apply(x, scale, offset)
         else:
@@ -103,8 +104,9 @@ class BatchNormalization(Parametric):
             trained = given(x, scale, offset, mean, variance)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             kept = add(mul(moving.value, self.momentum), mul(batch, 1.0 - self.momentum))
-            self.add_update((moving, K.in_train_phase(Tensor(kept), moving, training)))
-        return K.in_train_phase(Tensor(trained), Tensor(inferred), training)
+            self.add_update((moving, gated_train_phase(Tensor(kept), moving, training, self._gate)))
+        # Whether the layer is frozen is decided when a model is compiled, which may come after this.
+        return gated_train_phase(Tensor(trained), Tensor(inferred), training, self._gate)
 
     @property
     def _channels(self) -> tuple[int, ...]:

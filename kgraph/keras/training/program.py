@@ -46,7 +46,8 @@ class Traced:
 class Training:
     """Builds and compiles the functions of one compiled model.
 
-    `trainable` is what was trainable at `compile`: freezing a layer later has no effect until the next `compile`.
+    `trainable` is what was trainable at `compile`, and `closed` the gates of what was frozen: freezing a layer later has
+    no effect until the next `compile`.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Training:
     ) -> None:
         self.model, self.objectives, self.optimizer = model, list(objectives), optimizer
         self.trainable = list(trainable)
+        self.closed = frozenset(model.closed_gates)
         seed = np.random.randint(0, 2**32, dtype=np.uint32)
         self.rng = Variable([seed, 0], "uint32", f"{model.name}/random_state", role="rng")
         self._loss = Mean("loss")
@@ -131,7 +133,9 @@ class Training:
         }
         leaves = (*inputs, *targets.values(), *weights.values())
         all_updates = compose_updates(self.model, training) | updates
-        forward = compiler.specialise(ir.Function(kind, leaves, outputs, all_updates), training)
+        forward = compiler.specialise(
+            ir.Function(kind, leaves, outputs, all_updates), training, closed=self.closed
+        )
         if training:
             forward = self._with_optimizer(forward)
         forward = with_random_state(forward, self.rng)
