@@ -141,5 +141,6 @@ def lower(
 
 
 def default_observer() -> Observer:
-    """What `kgraph.config` asks for: text dumps, or nothing."""
-    return Observer(dump=config.get().dump)
+    """What `kgraph.config` asks for: text dumps with a table of times, or nothing."""
+    dump = config.get().dump
+    return Observer(dump=dump, measure=dump is not None)

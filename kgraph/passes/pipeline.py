@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from kgraph.ir.printer import format_function
 from kgraph.ir.verify import verify
 from kgraph.passes.base import Pass, registry
 from kgraph.passes.nested import apply_everywhere
+
+# Over the process, so that the stages of one compilation, and one model after another, sort in order.
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -30,30 +34,43 @@ class Record:
 
 @dataclass
 class Observer:
-    """Watches a pipeline: keeps a record per pass, and, if asked, verifies and dumps text before and after each."""
+    """Watches a pipeline: keeps a record per pass, and, if asked, verifies and dumps text before and after each.
+
+    A dump folder gets `<number>.<function>.<pass>.txt`, numbered in order over the process, and `passes.txt`:
+    the table of times, sizes and hits, to which each pipeline adds its own.
+    """
 
     verify: bool = False
     dump: Path | None = None
     measure: bool = False
     records: list[Record] = field(default_factory=list)
-    _files: int = 0
 
     def table(self) -> str:
         """The records as a text table, one row per pass and function."""
-        rows = [f"{'function':<14} {'pass':<24} {'ms':>8} {'calls':>13}  what was done"]
-        for r in self.records:
-            done = ", ".join(f"{name} {count}" for name, count in sorted(r.hits.items()))
-            change = f"{r.calls_before} -> {r.calls_after}"
-            rows.append(f"{r.function:<14} {r.name:<24} {r.seconds * 1e3:>8.2f} {change:>13}  {done}")
-        return "\n".join(rows)
+        return format_table(self.records)
 
     def write(self, function: Function, label: str) -> None:
         if self.dump is None:
             return
         self.dump.mkdir(parents=True, exist_ok=True)
-        path = self.dump / f"{function.name}.{self._files:03d}.{label}.txt"
+        path = self.dump / f"{next(_NUMBERS):04d}.{function.name}.{label}.txt"
         path.write_text(format_function(function) + "\n", encoding="utf-8")
-        self._files += 1
+
+    def write_table(self, records: Sequence[Record]) -> None:
+        """Add the table of a pipeline that has run to the dump folder."""
+        if self.dump is not None and records:
+            with (self.dump / "passes.txt").open("a", encoding="utf-8") as file:
+                file.write(format_table(records) + "\n\n")
+
+
+def format_table(records: Sequence[Record]) -> str:
+    """Records as text: function, pass, milliseconds, calls before and after, what was done."""
+    rows = [f"{'function':<14} {'pass':<24} {'ms':>8} {'calls':>13}  what was done"]
+    for r in records:
+        done = ", ".join(f"{name} {count}" for name, count in sorted(r.hits.items()))
+        change = f"{r.calls_before} -> {r.calls_after}"
+        rows.append(f"{r.function:<14} {r.name:<24} {r.seconds * 1e3:>8.2f} {change:>13}  {done}")
+    return "\n".join(rows)
 
 
 def switched(passes: Sequence[Pass], switches: str) -> list[Pass]:
@@ -80,6 +97,7 @@ def run_pipeline(function: Function, passes: Sequence[Pass], observer: Observer)
     Raises PassError naming the pass when one leaves an invalid function behind.
     """
     observer.write(function, "input")
+    first = len(observer.records)
     for step in passes:
         hits: Counter[str] = Counter()
         before = len(function.calls()) if observer.measure else 0
@@ -94,6 +112,7 @@ def run_pipeline(function: Function, passes: Sequence[Pass], observer: Observer)
                 _verify(result, step)
             observer.write(result, step.name)
         function = result
+    observer.write_table(observer.records[first:])
     return function
 
 

@@ -72,9 +72,13 @@ def test_the_dump_folder_gets_the_text_before_and_after_each_pass_that_changed_s
 ) -> None:
     with config.using(dump=tmp_path):
         specialise(mlp((4,)), training=True)
-    names = [path.name for path in sorted(tmp_path.iterdir())]
-    assert names[:2] == ["train.000.input.txt", "train.001.simplify.txt"]
+        specialise(mlp((4,)), training=True)
+    *names, table = [path.name for path in sorted(tmp_path.iterdir())]
+    numbers = [int(name.split(".")[0]) for name in names]
+    assert numbers == list(range(numbers[0], numbers[0] + len(names)))
+    assert [name.partition(".")[2] for name in names[:2]] == ["train.input.txt", "train.simplify.txt"]
     assert (tmp_path / names[0]).read_text().startswith("function train(x: float32[batch, 784]")
+    assert (tmp_path / table).read_text().count("what was done") == 2
 
 
 def test_a_pass_can_be_switched_off_by_name() -> None:
