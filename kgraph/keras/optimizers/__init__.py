@@ -1,15 +1,55 @@
-"""Optimizers, learning-rate schedules, and finding them by name."""
+"""Optimizers: how a step of training changes the weights, as part of the graph, and finding them by name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras.optimizers import schedules
 from kgraph.keras.optimizers.adam import Adam, Adamax, AdamW, Nadam
-from kgraph.keras.optimizers.base import Optimizer
-from kgraph.keras.optimizers.gradient import SGD, Adadelta, Adagrad, RMSprop
-from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
+from kgraph.keras.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from kgraph.keras.optimizers.base import Optimizer, traced_updates
+from kgraph.keras.optimizers.sgd import SGD
+from kgraph.keras.utils.lookup import Lookup
+
+sgd, rmsprop, adagrad, adadelta = SGD, RMSprop, Adagrad, Adadelta
+adam, adamw, adamax, nadam = Adam, AdamW, Adamax, Nadam
+
+_LOOKUP = Lookup("optimizer", globals(), Optimizer)
+serialize = _LOOKUP.serialize
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The optimizer that a name or plain data describes; capitals in our names make no difference.
+
+    Raises ArgumentError for an unknown name.
+    """
+    if isinstance(config, str):
+        config = _known(config)
+    elif isinstance(config, Mapping) and isinstance(config.get("class_name"), str):
+        config = {**config, "class_name": _known(config["class_name"])}
+    return _LOOKUP.deserialize(config, custom_objects)
+
+
+def _known(name: str) -> str:
+    return name.lower() if name.lower() in _LOOKUP.names else name
+
+
+def get(identifier: Any) -> Any:
+    """An optimizer from a name, plain data, a class, or an optimizer, which stays itself.
+
+    Raises ArgumentError for an unknown name and for what has no `get_updates`.
+    """
+    found = deserialize(identifier) if isinstance(identifier, str | Mapping) else identifier
+    if isinstance(found, type):
+        found = found()
+    if not hasattr(found, "get_updates"):
+        raise ArgumentError(
+            describe("not an optimizer", expected="a name, plain data or an Optimizer", got=repr(identifier))
+        )
+    return found
+
 
 __all__ = [
     "SGD",
@@ -21,40 +61,17 @@ __all__ = [
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "adadelta",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamw",
     "deserialize",
     "get",
+    "nadam",
+    "rmsprop",
     "schedules",
     "serialize",
+    "sgd",
+    "traced_updates",
 ]
-
-_CLASSES = (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam)
-_BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__, cls.__name__.lower())}
-
-sgd, rmsprop, adagrad, adadelta, adam, adamax, nadam = SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam
-
-
-def serialize(optimizer: Optimizer) -> Any:
-    """The optimizer as plain data."""
-    return serialize_keras_object(optimizer)
-
-
-def deserialize(config: Any, custom_objects: Any = None) -> Optimizer:
-    """The optimizer of plain data. Raises ArgumentError for an unknown class."""
-    return deserialize_keras_object(config, _BY_NAME, custom_objects, "optimizer")
-
-
-def get(identifier: Any) -> Optimizer:
-    """An optimizer from a name, a configuration or an optimizer. Raises ArgumentError for anything else."""
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, str | dict):
-        return deserialize(identifier)
-    if hasattr(identifier, "get_updates"):
-        return identifier  # a stranger that keeps the contract
-    raise ArgumentError(
-        describe(
-            "not an optimizer",
-            expected=f"one of {', '.join(sorted(_BY_NAME))}, or an Optimizer",
-            got=repr(identifier),
-        )
-    )

@@ -1,58 +1,62 @@
-"""Adam and its relatives: moving averages of the gradient and of its square, corrected for their start at zero.
+"""Adam and its relatives.
 
-Kingma and Ba, "Adam: a method for stochastic optimization", 2014. Formulas and defaults are those of Keras 3; the
-corrections are computed on scalars, once for all variables.
+The two running averages are m' = beta_1 m + (1 - beta_1) g and v' = beta_2 v + (1 - beta_2) g^2; t = 1, 2, … is the
+number of the step. What depends on t alone is computed once per step, on scalars.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from kgraph.keras.optimizers.base import Optimizer, Update
-from kgraph.keras.optimizers.gradient import root
+from kgraph.errors import ArgumentError, describe
+from kgraph.keras import backend as K
+from kgraph.keras.legacy import legacy
+from kgraph.keras.optimizers.adaptive import check_average, or_epsilon
+from kgraph.keras.optimizers.base import Optimizer, root
 from kgraph.keras.tensor import Tensor, Variable
-from kgraph.ops import elementwise as e
 
 
-class _AdamFamily(Optimizer):
+class _Moments(Optimizer):
+    """An optimizer with two running averages, `first` and `second` by the names of their slots."""
+
+    first, second = "momentum", "velocity"
+
     def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float | None = 1e-7,
-        **kwargs: Any,
+        self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float | None, **kwargs: Any
     ) -> None:
         super().__init__(learning_rate, **kwargs)
-        self.beta_1, self.beta_2 = float(beta_1), float(beta_2)
-        self.epsilon = 1e-7 if epsilon is None else float(epsilon)
+        check_average(type(self).__name__, beta_1=beta_1, beta_2=beta_2)
+        self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), or_epsilon(epsilon)
 
-    def prepare(self) -> None:
-        step = self.steps() + 1.0
-        self._step = step
-        self._correction_1 = 1.0 - _power(self.beta_1, step)
-        self._correction_2 = 1.0 - _power(self.beta_2, step)
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self.add_optimizer_variables(variables, [self.first, self.second])
 
-    def first_moment(self, gradient: Tensor, variable: Variable) -> tuple[Variable, Tensor]:
-        """m' = beta_1 · m + (1 - beta_1) · g."""
-        moment = self.slot(variable, "momentum")
-        return moment, moment * self.beta_1 + gradient * (1.0 - self.beta_1)
+    def step_number(self, learning_rate: Tensor) -> Tensor:
+        """t, of the dtype of the learning rate."""
+        return K.cast(self.iterations, learning_rate.dtype) + 1.0
 
-    def second_moment(self, gradient: Tensor, variable: Variable) -> tuple[Variable, Tensor]:
-        """v' = beta_2 · v + (1 - beta_2) · g²."""
-        moment = self.slot(variable, "velocity")
-        return moment, moment * self.beta_2 + gradient * gradient * (1.0 - self.beta_2)
+    def averages(self, gradient: Tensor, variable: Variable) -> tuple[Variable, Variable]:
+        """The two averages, with their new values assigned."""
+        m, v = self.slot(self.first, variable), self.slot(self.second, variable)
+        m.assign(m * self.beta_1 + gradient * (1.0 - self.beta_1))
+        v.assign(v * self.beta_2 + gradient * gradient * (1.0 - self.beta_2))
+        return m, v
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}
 
 
-class Adam(_AdamFamily):
-    """w - lr · sqrt(1 - beta_2^t) / (1 - beta_1^t) · m' / (sqrt(v') + epsilon).
+class Adam(_Moments):
+    """w' = w - a m' / (sqrt(v') + epsilon) with a = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t).
 
-    `amsgrad` uses the largest v' so far.
+    Kingma and Ba, 2015. With `amsgrad` the largest v' so far takes its place (Reddi et al., 2018).
+    Keras 2 and 3 agree here.
     """
 
+    @legacy(learning_rate="lr")
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -63,50 +67,57 @@ class Adam(_AdamFamily):
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
-        self.amsgrad = bool(amsgrad)
+        self.amsgrad = amsgrad
 
-    def update_step(self, gradient: Tensor, variable: Variable, rate: Tensor) -> list[Update]:
-        moment, mean = self.first_moment(gradient, variable)
-        velocity, square = self.second_moment(gradient, variable)
-        updates: list[Update] = [(moment, mean), (velocity, square)]
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
         if self.amsgrad:
-            largest = self.slot(variable, "velocity_hat")
-            square = Tensor(e.maximum(largest.value, square.value))
-            updates.append((largest, square))
-        scale = rate * root(self._correction_2) / self._correction_1
-        return [*updates, (variable, variable - mean * scale / (root(square) + self.epsilon))]
+            self.add_optimizer_variables(variables, "velocity_hat")
+
+    def begin_step(self, learning_rate: Tensor) -> Tensor:
+        t = self.step_number(learning_rate)
+        return learning_rate * K.sqrt(1.0 - K.pow(self.beta_2, t)) / (1.0 - K.pow(self.beta_1, t))
+
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
+        m, v = self.averages(gradient, variable)
+        if self.amsgrad:
+            largest = self.slot("velocity_hat", variable)
+            largest.assign(K.maximum(largest, v))
+            v = largest
+        variable.assign(variable - m * learning_rate / (root(v) + self.epsilon))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "amsgrad": self.amsgrad}
 
 
 class AdamW(Adam):
-    """Adam with weights that decay by lr · weight_decay · w each step, apart from the gradient.
+    """Adam with weight_decay * learning_rate * w taken from each weight w before. Loshchilov and Hutter, 2019."""
 
-    Loshchilov and Hutter, "Decoupled weight decay regularization", 2017.
+    @legacy(learning_rate="lr")
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if weight_decay is None:
+            raise ArgumentError(describe("AdamW: weight_decay", expected="a number", got=None))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
+
+
+class Adamax(_Moments):
+    """u' = max(beta_2 u, |g|);   w' = w - learning_rate / (1 - beta_1^t) m' / (u' + epsilon). Kingma and Ba, 2015.
+
+    As in Keras 3, the learning rate is 0.001 by default (Keras 2: 0.002).
     """
 
-    def __init__(self, learning_rate: Any = 0.001, weight_decay: float = 0.004, **kwargs: Any) -> None:
-        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+    second = "norm"
 
-
-class Adamax(_AdamFamily):
-    """u' = max(beta_2 · u, |g|); w - lr / (1 - beta_1^t) · m' / (u' + epsilon)."""
-
-    def update_step(self, gradient: Tensor, variable: Variable, rate: Tensor) -> list[Update]:
-        moment, mean = self.first_moment(gradient, variable)
-        norm = self.slot(variable, "norm")
-        largest = Tensor(e.maximum((norm * self.beta_2).value, abs(gradient).value))
-        step = mean * (rate / self._correction_1) / (largest + self.epsilon)
-        return [(moment, mean), (norm, largest), (variable, variable - step)]
-
-
-class Nadam(_AdamFamily):
-    """Adam with Nesterov momentum: the coming step's momentum factor weighs m', the present one's weighs g.
-
-    u(t) = beta_1 · (1 - 0.96^t / 2). Dozat, "Incorporating Nesterov momentum into Adam", 2015.
-    """
-
+    @legacy(learning_rate="lr")
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -115,30 +126,63 @@ class Nadam(_AdamFamily):
         epsilon: float | None = 1e-7,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop(
-            "schedule_decay", None
-        )  # Keras 2 had it; Keras 3 fixes it at 0.004, which is the 0.96 above
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
 
-    def prepare(self) -> None:
-        super().prepare()
-        product = self.scalar("u_product", 1.0)
-        self._factor = self._momentum_at(self._step)
-        self._next_factor = self._momentum_at(self._step + 1.0)
-        self._product = product * self._factor
-        self.updates.append((product, self._product))
+    def begin_step(self, learning_rate: Tensor) -> Tensor:
+        return learning_rate / (1.0 - K.pow(self.beta_1, self.step_number(learning_rate)))
 
-    def update_step(self, gradient: Tensor, variable: Variable, rate: Tensor) -> list[Update]:
-        moment, mean = self.first_moment(gradient, variable)
-        velocity, square = self.second_moment(gradient, variable)
-        of_mean = rate * self._next_factor / (1.0 - self._product * self._next_factor)
-        of_gradient = rate * (1.0 - self._factor) / (1.0 - self._product)
-        step = (mean * of_mean + gradient * of_gradient) / (root(square / self._correction_2) + self.epsilon)
-        return [(moment, mean), (velocity, square), (variable, variable - step)]
-
-    def _momentum_at(self, step: Tensor) -> Tensor:
-        return (1.0 - _power(0.96, step) * 0.5) * self.beta_1
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
+        m, u = self.slot(self.first, variable), self.slot(self.second, variable)
+        m.assign(m * self.beta_1 + gradient * (1.0 - self.beta_1))
+        u.assign(K.maximum(u * self.beta_2, K.abs(gradient)))
+        variable.assign(variable - m * learning_rate / (u + self.epsilon))
 
 
-def _power(base: float, exponent: Tensor) -> Tensor:
-    return Tensor(e.power(base, exponent.value))
+class Nadam(_Moments):
+    """Adam with Nesterov momentum. Dozat, 2016.
+
+        w' = w - learning_rate n / (sqrt(v' / (1 - beta_2^t)) + epsilon)
+        n = u_(t+1) m' / (1 - u_1 … u_(t+1)) + (1 - u_t) g / (1 - u_1 … u_t)
+        u_t = beta_1 (1 - 0.96^(schedule_decay t) / 2)
+
+    As in Keras 3, schedule_decay is 1 and the learning rate is 0.001 by default (Keras 2: 0.004 and 0.002).
+    """
+
+    @legacy(learning_rate="lr")
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        schedule_decay: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+        self.schedule_decay = float(schedule_decay)
+        self._product = self.add_variable((), "ones", name="u_product")
+
+    def begin_step(self, learning_rate: Tensor) -> Tensor:
+        """Keeps the factors of m', g and epsilon, after multiplying through by sqrt(1 - beta_2^t)."""
+        t = self.step_number(learning_rate)
+        now, following = (
+            self.beta_1 * (1.0 - 0.5 * K.pow(0.96, self.schedule_decay * step)) for step in (t, t + 1.0)
+        )
+        self._product.assign(self._product * now)
+        correction = K.sqrt(1.0 - K.pow(self.beta_2, t))
+        rate = learning_rate * correction
+        self._factors = (
+            rate * following / (1.0 - self._product * following),
+            rate * (1.0 - now) / (1.0 - self._product),
+            correction * self.epsilon,
+        )
+        return learning_rate
+
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
+        of_average, of_gradient, epsilon = (K.cast(factor, variable.dtype) for factor in self._factors)
+        m, v = self.averages(gradient, variable)
+        variable.assign(variable - (m * of_average + gradient * of_gradient) / (root(v) + epsilon))
+
+    def get_config(self) -> dict[str, Any]:
+        own = {} if self.schedule_decay == 1.0 else {"schedule_decay": self.schedule_decay}
+        return {**super().get_config(), **own}

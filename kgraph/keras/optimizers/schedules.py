@@ -1,179 +1,243 @@
-"""Learning-rate schedules: the rate as a function of the step, computed in the graph."""
+"""Learning-rate schedules: the learning rate as a function of the number of steps done, computed in the graph."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from kgraph.errors import ArgumentError, describe
-from kgraph.keras.tensor import Tensor, as_value
-from kgraph.ops import elementwise as e
-from kgraph.ops.logic import less_equal, where
+from kgraph.errors import ArgumentError, UnsupportedError, describe
+from kgraph.keras import backend as K
+from kgraph.keras.tensor import Tensor
+from kgraph.keras.utils.lookup import Lookup
 
 
 class LearningRateSchedule:
-    """Base of schedules: `schedule(step)` for a float tensor step gives the rate. Subclasses write get_config."""
-
-    known: ClassVar[dict[str, type[LearningRateSchedule]]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        LearningRateSchedule.known[cls.__name__] = cls
+    """Base of all: a callable from a step (a tensor or a number) to a learning rate."""
 
     def __call__(self, step: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} does not implement __call__")
-
-    def initial(self) -> float:
-        """The rate at step 0."""
-        return float(Tensor(as_value(self(Tensor(as_value(0.0))))).numpy())
+        raise UnsupportedError(
+            describe(f"{type(self).__name__} has no __call__ method", expected="a learning rate")
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return dict(vars(self))
+        raise UnsupportedError(
+            describe(f"{type(self).__name__} cannot be saved", expected="a get_config method")
+        )
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**config)
 
-    def serialize(self) -> dict[str, Any]:
-        """The schedule as plain data."""
-        return {"class_name": type(self).__name__, "config": self.get_config()}
 
-    @staticmethod
-    def deserialize(data: dict[str, Any]) -> LearningRateSchedule:
-        """The schedule of plain data. Raises ArgumentError for an unknown class."""
-        cls = LearningRateSchedule.known.get(data.get("class_name", ""))
-        if cls is None:
-            names = ", ".join(sorted(LearningRateSchedule.known))
-            raise ArgumentError(describe("unknown schedule", expected=names, got=data.get("class_name")))
-        return cls.from_config(dict(data["config"]))
+class _Decay(LearningRateSchedule):
+    """Over `decay_steps` steps. Raises ArgumentError unless there is at least one."""
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int, name: str | None) -> None:
+        if decay_steps <= 0:
+            raise ArgumentError(
+                describe(f"{type(self).__name__}: decay_steps", expected="1 or more", got=decay_steps)
+            )
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.name = name or type(self).__name__
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "name": self.name,
+        }
 
 
-class ExponentialDecay(LearningRateSchedule):
-    """initial · rate^(step / decay_steps); with `staircase` the exponent is rounded down."""
-
+class _StepwiseDecay(_Decay):
     def __init__(
         self,
         initial_learning_rate: float,
-        decay_steps: float,
+        decay_steps: int,
         decay_rate: float,
         staircase: bool = False,
         name: str | None = None,
     ) -> None:
-        self.initial_learning_rate, self.decay_steps, self.decay_rate = (
-            initial_learning_rate,
-            decay_steps,
-            decay_rate,
-        )
-        self.staircase, self.name = staircase, name
+        super().__init__(initial_learning_rate, decay_steps, name)
+        self.decay_rate, self.staircase = decay_rate, staircase
+
+    def progress(self, step: Any) -> Tensor:
+        """step / decay_steps, of which `staircase` drops the fraction."""
+        done = _as_float(step) / self.decay_steps
+        return K.floor(done) if self.staircase else done
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "decay_rate": self.decay_rate, "staircase": self.staircase}
+
+
+class ExponentialDecay(_StepwiseDecay):
+    """initial_learning_rate * decay_rate ** (step / decay_steps)."""
 
     def __call__(self, step: Any) -> Tensor:
-        return (
-            _power(self.decay_rate, _periods(step, self.decay_steps, self.staircase))
-            * self.initial_learning_rate
-        )
+        return self.initial_learning_rate * K.pow(self.decay_rate, self.progress(step))
 
 
-class InverseTimeDecay(LearningRateSchedule):
-    """initial / (1 + rate · step / decay_steps); with `staircase` the quotient is rounded down."""
+class InverseTimeDecay(_StepwiseDecay):
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps)."""
+
+    def __call__(self, step: Any) -> Tensor:
+        return self.initial_learning_rate / (1.0 + self.decay_rate * self.progress(step))
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """values[0] up to and including step boundaries[0], then values[1] up to boundaries[1], and so on.
+
+    Raises ArgumentError unless there is one value more than boundaries.
+    """
 
     def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str | None = None,
+        self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"
     ) -> None:
-        self.initial_learning_rate, self.decay_steps, self.decay_rate = (
-            initial_learning_rate,
-            decay_steps,
-            decay_rate,
-        )
-        self.staircase, self.name = staircase, name
+        if len(values) != len(boundaries) + 1:
+            raise ArgumentError(
+                describe(
+                    "PiecewiseConstantDecay: values",
+                    expected=f"{len(boundaries) + 1} of them",
+                    got=len(values),
+                )
+            )
+        self.boundaries, self.values, self.name = boundaries, values, name
 
     def __call__(self, step: Any) -> Tensor:
-        return self.initial_learning_rate / (
-            _periods(step, self.decay_steps, self.staircase) * self.decay_rate + 1.0
-        )
+        rate = K.constant(self.values[-1])
+        for boundary, value in reversed(list(zip(self.boundaries, self.values, strict=False))):
+            rate = K.switch(_as_float(step) <= boundary, value, rate)
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return {"boundaries": list(self.boundaries), "values": list(self.values), "name": self.name}
 
 
-class PolynomialDecay(LearningRateSchedule):
-    """(initial - end) · (1 - step / decay_steps)^power + end, held at `end` afterwards, or started anew with
-    `cycle`.
+class PolynomialDecay(_Decay):
+    """end + (initial - end) * (1 - min(step, decay_steps) / decay_steps) ** power.
+
+    With `cycle`, decay_steps becomes its next multiple whenever the steps pass it.
     """
 
     def __init__(
         self,
         initial_learning_rate: float,
-        decay_steps: float,
+        decay_steps: int,
         end_learning_rate: float = 0.0001,
         power: float = 1.0,
         cycle: bool = False,
         name: str | None = None,
     ) -> None:
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.end_learning_rate, self.power, self.cycle, self.name = end_learning_rate, power, cycle, name
+        super().__init__(initial_learning_rate, decay_steps, name)
+        self.end_learning_rate, self.power, self.cycle = end_learning_rate, power, cycle
 
     def __call__(self, step: Any) -> Tensor:
-        at = Tensor(as_value(step))
+        done = _as_float(step) / self.decay_steps
         if self.cycle:
-            rounds = Tensor(e.maximum(e.Ceil()((at / self.decay_steps).value), 1.0))
-            done = at / (rounds * self.decay_steps)
-        else:
-            done = Tensor(e.minimum(at.value, float(self.decay_steps))) / self.decay_steps
-        left = Tensor(e.power((1.0 - done).value, self.power))
-        return left * (self.initial_learning_rate - self.end_learning_rate) + self.end_learning_rate
+            done = done / K.maximum(-K.floor(-done), 1.0)
+        span = self.initial_learning_rate - self.end_learning_rate
+        return span * K.pow(1.0 - K.minimum(done, 1.0), self.power) + self.end_learning_rate
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"end_learning_rate": self.end_learning_rate, "power": self.power, "cycle": self.cycle}
+        return {**super().get_config(), **own}
 
 
-class CosineDecay(LearningRateSchedule):
-    """initial · ((1 - alpha) · (1 + cos(π step / decay_steps)) / 2 + alpha), held at the end."""
+class CosineDecay(_Decay):
+    """Half a cosine from the initial learning rate down to `alpha` times it. Loshchilov and Hutter, 2017.
 
-    def __init__(
-        self, initial_learning_rate: float, decay_steps: float, alpha: float = 0.0, name: str | None = None
-    ) -> None:
-        self.initial_learning_rate, self.decay_steps, self.alpha, self.name = (
-            initial_learning_rate,
-            decay_steps,
-            alpha,
-            name,
-        )
-
-    def __call__(self, step: Any) -> Tensor:
-        done = Tensor(e.minimum(as_value(step), float(self.decay_steps))) / self.decay_steps
-        half = (Tensor(e.Cos()((done * math.pi).value)) + 1.0) * 0.5
-        return (half * (1.0 - self.alpha) + self.alpha) * self.initial_learning_rate
-
-
-class PiecewiseConstantDecay(LearningRateSchedule):
-    """values[i] up to and with step boundaries[i], the last value after them.
-
-    Raises ArgumentError unless there is one value more than boundaries.
+    With `warmup_target` the rate first rises to that in a straight line over `warmup_steps`, and falls from there.
     """
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str | None = None) -> None:
-        if len(values) != len(boundaries) + 1:
-            raise ArgumentError(
-                describe(
-                    "values do not match boundaries",
-                    expected=f"{len(boundaries) + 1} values",
-                    got=len(values),
-                )
-            )
-        self.boundaries, self.values, self.name = list(boundaries), list(values), name
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str | None = None,
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps, name)
+        self.alpha, self.warmup_target, self.warmup_steps = alpha, warmup_target, warmup_steps
 
     def __call__(self, step: Any) -> Tensor:
-        at = as_value(step)
-        rate = as_value(float(self.values[-1]), at.dtype)
-        for boundary, value in zip(reversed(self.boundaries), reversed(self.values[:-1]), strict=True):
-            rate = where(less_equal(at, float(boundary)), float(value), rate)
-        return Tensor(rate)
+        now = _as_float(step)
+        if self.warmup_target is None:
+            return self._fall(self.initial_learning_rate, now)
+        fall = self._fall(self.warmup_target, now - self.warmup_steps)
+        if not self.warmup_steps:
+            return fall
+        rise = self.initial_learning_rate + (self.warmup_target - self.initial_learning_rate) * (
+            now / self.warmup_steps
+        )
+        return K.switch(now < self.warmup_steps, rise, fall)
+
+    def _fall(self, top: float, step: Tensor) -> Tensor:
+        wave = 0.5 * (1.0 + K.cos(math.pi * K.minimum(step / self.decay_steps, 1.0)))
+        return top * ((1.0 - self.alpha) * wave + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "alpha": self.alpha,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
 
 
-def _periods(step: Any, length: float, staircase: bool) -> Tensor:
-    count = Tensor(as_value(step)) / length
-    return Tensor(e.Floor()(count.value)) if staircase else count
+class CosineDecayRestarts(LearningRateSchedule):
+    """Cosine decays one after another, each `t_mul` times as long and `m_mul` times as high as the one before.
+
+    Loshchilov and Hutter, "SGDR", 2017. Raises ArgumentError unless first_decay_steps is at least 1.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
+        if first_decay_steps <= 0:
+            raise ArgumentError(
+                describe(
+                    "CosineDecayRestarts: first_decay_steps", expected="1 or more", got=first_decay_steps
+                )
+            )
+        self.initial_learning_rate, self.first_decay_steps = initial_learning_rate, first_decay_steps
+        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+
+    def __call__(self, step: Any) -> Tensor:
+        done = _as_float(step) / self.first_decay_steps
+        if self.t_mul == 1.0:
+            restarts = K.floor(done)
+            fraction = done - restarts
+        else:
+            # Restart i begins after 1 + t + … + t^(i-1) = (1 - t^i) / (1 - t) first lengths.
+            restarts = K.floor(K.log(1.0 - done * (1.0 - self.t_mul)) / math.log(self.t_mul))
+            length = K.pow(self.t_mul, restarts)
+            fraction = (done - (1.0 - length) / (1.0 - self.t_mul)) / length
+        wave = 0.5 * K.pow(self.m_mul, restarts) * (1.0 + K.cos(math.pi * fraction))
+        return self.initial_learning_rate * ((1.0 - self.alpha) * wave + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "first_decay_steps": self.first_decay_steps,
+            "t_mul": self.t_mul,
+            "m_mul": self.m_mul,
+            "alpha": self.alpha,
+            "name": self.name,
+        }
 
 
-def _power(base: float, exponent: Tensor) -> Tensor:
-    return Tensor(e.power(base, exponent.value))
+def _as_float(step: Any) -> Tensor:
+    return K.cast(step, K.floatx())
+
+
+_LOOKUP = Lookup("learning rate schedule", globals(), LearningRateSchedule)
+serialize, deserialize = _LOOKUP.serialize, _LOOKUP.deserialize

@@ -18,6 +18,7 @@ from kgraph import compiler
 from kgraph.errors import GraphError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
+from kgraph.keras.optimizers import traced_updates
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
 from kgraph.keras.training.objective import OutputObjective
 from kgraph.ops import random as rng
@@ -192,8 +193,7 @@ class Training:
     def _with_optimizer(self, forward: ir.Function) -> ir.Function:
         loss = Tensor(forward.outputs["loss"])
         with scope("optimizer"):
-            pairs = self.optimizer.get_updates(loss, self.trainable)
-        changed = {ir_variable(variable): as_value(value) for variable, value in pairs}
+            changed = traced_updates(self.optimizer, loss, self.trainable)
         return ir.Function(forward.name, forward.inputs, forward.outputs, {**forward.updates, **changed})
 
 
@@ -293,8 +293,3 @@ def metric_names(metric: Any, objective: OutputObjective) -> list[str]:
 def scalar(value: ir.Value) -> ir.Value:
     """The mean over whatever axes are left."""
     return reduce_mean(value) if value.rank else value
-
-
-def ir_variable(variable: Any) -> ir.Variable:
-    """The IR variable behind a Keras one."""
-    return variable.variable if isinstance(variable, Variable) else variable
