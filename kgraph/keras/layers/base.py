@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from typing import Any
 
 from kgraph.errors import ArgumentTypeError, DataError, GraphError, NotBuiltError, UnsupportedError, describe
@@ -211,7 +212,7 @@ class Layer(Weighted):
             kwargs["training"] = training
         elif "training" in kwargs and "training" not in accepted and not accepts_all:
             del kwargs["training"]
-        with scope(self.name):
+        with scope(self.name), self._blamed():
             self._check_inputs(inputs)
             self._build_once(inputs)
             outputs = self._traced_call(training, inputs, *args, **kwargs)
@@ -225,7 +226,7 @@ class Layer(Weighted):
     def _traced_call(self, training: Any, /, *args: Any, **kwargs: Any) -> Any:
         depth, phase = _DEPTH.set(_DEPTH.get() + 1), _TRAINING.set(training)
         try:
-            with collect_updates() as assigned:
+            with self._undone_on_error("_losses", "_updates", "_metrics"), collect_updates() as assigned:
                 outputs = self.call(*args, **kwargs)
         finally:
             _DEPTH.reset(depth)
@@ -237,11 +238,12 @@ class Layer(Weighted):
     def _build_once(self, inputs: Any) -> None:
         if self.built:
             return
-        self.build(map_structure(lambda t: t.shape, inputs))
-        self.built = True
-        if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
-            self._initial_weights = None
+        with self._undone_on_error("built", "_trainable_weights", "_non_trainable_weights", "_losses"):
+            self.build(map_structure(lambda t: t.shape, inputs))
+            self.built = True
+            if self._initial_weights is not None:
+                self.set_weights(self._initial_weights)
+                self._initial_weights = None
 
     def _check_inputs(self, inputs: Any) -> None:
         if self.input_spec is None:
@@ -294,6 +296,26 @@ class Layer(Weighted):
                 yield
             finally:
                 self._losses, self._updates, self._inbound_nodes = kept
+
+    @contextmanager
+    def _undone_on_error(self, *attributes: str) -> Iterator[None]:
+        """When what is inside raises, put attributes back to what they were: the layer can be called again."""
+        kept = {name: copy(getattr(self, name)) for name in attributes}
+        try:
+            yield
+        except BaseException:
+            vars(self).update(kept)
+            raise
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Exceptions from inside get a note that names the layer, unless their text does already."""
+        try:
+            yield
+        except Exception as error:
+            if self.name not in str(error):
+                error.add_note(f"in layer {self.name} ({type(self).__name__})")
+            raise
 
     # -- inputs and outputs of nodes
 

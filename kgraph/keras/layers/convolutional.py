@@ -121,6 +121,10 @@ class Convolution(Kernel, Windowed):
         )
         self.filters = positive_int(filters, "filters")
 
+    def channels_first(self, x: Value) -> Value:
+        """An input as [batch, channels, *S], in the dtype of the weights."""
+        return super().channels_first(self.in_dtype(x))
+
 
 class Conv(Convolution):
     """y = activation(conv(x, kernel) + bias): each window times the kernel, summed over its elements and channels.

@@ -85,7 +85,7 @@ class Dense(Kernel):
 
     def call(self, inputs: Tensor) -> Tensor:
         # One matrix product over all rows: its gradient is one matrix product as well.
-        x = inputs.value
+        x = self.in_dtype(inputs.value)
         rows = reshape(x, (product(x.shape[:-1]), x.shape[-1]))
         y = self.with_bias(matmul(rows, self.kernel.value))
         return self.activation(Tensor(reshape(y, (*x.shape[:-1], self.units))))

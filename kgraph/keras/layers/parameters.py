@@ -10,6 +10,7 @@ from kgraph.keras.layers.base import Layer
 from kgraph.keras.tensor import Variable
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.elementwise import add
+from kgraph.ops.logic import cast
 
 
 class Parametric(Layer):
@@ -58,6 +59,10 @@ class Kernel(Parametric):
         self.prescribe("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.prescribe("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.bias: Variable | None = None
+
+    def in_dtype(self, x: Value) -> Value:
+        """`x` in the dtype of the weights: images may come as bytes, tables as integers."""
+        return cast(x, self.dtype)
 
     def make_bias(self, size: int) -> None:
         """Create the weight `bias`, if there is to be one."""

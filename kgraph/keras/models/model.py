@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from kgraph.ir.graph import Input as Leaf
 from kgraph.keras import settings
-from kgraph.keras.layers.nodes import flatten, map_structure
+from kgraph.keras.layers.input import Input
+from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.network import Network
-from kgraph.keras.tensor import Tensor, placeholder_type
+from kgraph.keras.tensor import Tensor
+from kgraph.keras.training.data import as_array, is_several
 from kgraph.keras.training.trainer import Trainer
 
 
@@ -29,22 +29,12 @@ class Model(Trainer, Network):
 
     def _build_from_data(self, x: Any) -> None:
         """Trace a model without input shape for the shapes of some data; the batch stays open."""
-        names = iter(range(1, len(flatten(x)) + 1))
-
-        def placeholder(array: Any) -> Tensor:
-            array = np.asarray(array)
-            kind = (
-                settings.floatx()
-                if array.dtype.kind == "f"
-                else "int32"
-                if array.dtype.kind in "iu"
-                else array.dtype.name
-            )
-            shape = (None, *(array.shape[1:] if array.ndim > 1 else (1,)))
-            name = f"input_{next(names)}"
-            return Tensor(Leaf(name, placeholder_type(shape, kind, name)), name)
-
-        self._trace_on(map_structure(placeholder, x))
+        if isinstance(x, Mapping):
+            self._trace_on({name: placeholder_like(array, str(name)) for name, array in x.items()})
+        elif is_several(x):
+            self._trace_on([placeholder_like(array, f"input_{i + 1}") for i, array in enumerate(x)])
+        else:
+            self._trace_on(placeholder_like(x, "input_1"))
 
     def _trace_on(self, tensors: Any) -> None:
         """Take symbolic tensors as the inputs, and what the model makes of them as the outputs."""
@@ -55,3 +45,13 @@ class Model(Trainer, Network):
         self.output_names = [f"output_{i + 1}" for i in range(len(self.outputs))]
         if isinstance(outputs, dict):
             self.output_names = list(outputs)
+
+
+def placeholder_like(data: Any, name: str) -> Tensor:
+    """An input for data like this: floats as floatx, integers as int32, any number of samples."""
+    array = as_array(data, f"input {name!r}")
+    dtypes = {"f": settings.floatx(), "i": "int32", "u": "int32"}
+    shape = array.shape if array.ndim > 1 else (array.size, 1)
+    return Input(
+        batch_shape=(None, *shape[1:]), dtype=dtypes.get(array.dtype.kind, array.dtype.name), name=name
+    )

@@ -43,34 +43,43 @@ class Network(Layer):
             self._init_graph(inputs, outputs)
 
     def _init_graph(self, inputs: Any, outputs: Any) -> None:
-        self._nested_inputs, self._nested_outputs = inputs, map_structure(adopt, outputs)
-        self.inputs, self.outputs = flatten(inputs), flatten(self._nested_outputs)
-        for tensor in [*self.inputs, *self.outputs]:
-            if not isinstance(tensor, Tensor) or tensor._keras_history is None:
-                raise GraphError(
-                    describe(
-                        "a model goes from the outputs of layers to the outputs of layers",
-                        expected="tensors from Input or from calling layers",
-                        got=repr(tensor),
-                        where=self.name,
-                    )
-                )
-        if len({id(t) for t in self.inputs}) != len(self.inputs):
+        leaves = [*flatten(inputs), *flatten(outputs)]
+        if any(not isinstance(leaf, Tensor) for leaf in leaves):
+            self._refuse_ends(next(leaf for leaf in leaves if not isinstance(leaf, Tensor)))
+        outputs = map_structure(adopt, outputs)
+        sources, ends = flatten(inputs), flatten(outputs)
+        for tensor in [*sources, *ends]:
+            if tensor._keras_history is None:
+                self._refuse_ends(tensor)
+        if len({id(t) for t in sources}) != len(sources):
             raise GraphError(
-                describe("an input is listed twice", got=[t.name for t in self.inputs], where=self.name)
+                describe("an input is listed twice", got=[t.name for t in sources], where=self.name)
             )
-        self._nodes = sort_nodes(self.inputs, self.outputs, self.name)
-        self._graph_layers = layers_by_depth(self._nodes, self.outputs)
-        names = [layer.name for layer in self._graph_layers]
+        nodes = sort_nodes(sources, ends, self.name)
+        layers = layers_by_depth(nodes, ends)
+        names = [layer.name for layer in layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise GraphError(
                 describe("layer names must be unique in a model", got=f"{twice[0]!r} twice", where=self.name)
             )
-        self.input_names = [t._keras_history[0].name for t in self.inputs]
-        self.output_names = _unique_names([t._keras_history[0].name for t in self.outputs])
+        self._nested_inputs, self._nested_outputs = inputs, outputs
+        self.inputs, self.outputs = sources, ends
+        self._nodes, self._graph_layers = nodes, layers
+        self.input_names = [t._keras_history[0].name for t in sources]
+        self.output_names = _unique_names([t._keras_history[0].name for t in ends])
         self._is_graph_network = True
         self.built = True
+
+    def _refuse_ends(self, got: Any) -> None:
+        raise GraphError(
+            describe(
+                "a model goes from the outputs of layers to the outputs of layers",
+                expected="tensors from Input or from calling layers",
+                got=repr(got),
+                where=self.name,
+            )
+        )
 
     # -- the layer side
 
@@ -135,6 +144,8 @@ class Network(Layer):
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name, or by position in `layers` (which wins). Raises ArgumentError when there is none."""
+        if index is None and name is None:
+            raise ArgumentError(describe("get_layer", expected="a name or an index", where=self.name))
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ArgumentError(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from kgraph.errors import ArgumentError, ArgumentTypeError, describe
+from kgraph.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError, describe
+from kgraph.ir.graph import Constant
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.input import Input, InputLayer
-from kgraph.keras.layers.nodes import flatten, map_structure
+from kgraph.keras.layers.nodes import Node, flatten, map_structure
 from kgraph.keras.layers.registry import deserialize, serialize
-from kgraph.keras.models.model import Model
+from kgraph.keras.models.model import Model, placeholder_like
 from kgraph.keras.tensor import Tensor
+from kgraph.keras.training.data import is_several
 
 
 class Sequential(Model):
@@ -47,21 +50,33 @@ class Sequential(Model):
                 )
             )
         self._stack.append(layer)
-        self._extend()
+        try:
+            self._extend()
+        except BaseException:
+            self._stack.pop()
+            raise
+        self._forget_compiled()
 
     def pop(self) -> None:
         """Take the top layer away. Raises ArgumentTypeError when there is none."""
         if not self._stack:
             raise ArgumentTypeError(describe("there is no layer to pop", where=self.name))
         removed = self._stack.pop()
-        if removed._inbound_nodes:
-            for tensor in removed._inbound_nodes[-1].input_tensors:
+        self._forget_compiled()
+        if not self._is_graph_network:
+            return
+        if self._stack:
+            below = self._made_by(removed).inputs
+            for tensor in flatten(below):
                 maker = tensor._keras_history[0]
                 maker._outbound_nodes = [n for n in maker._outbound_nodes if n.layer is not removed]
-        self._forget_compiled()
-        self._is_graph_network, self.inputs, self.outputs = False, [], []
-        if self._stack:
-            self._rebuild()
+            self._init_graph(self._nested_inputs, below)
+        else:
+            self._is_graph_network, self.built, self.inputs, self.outputs = False, False, [], []
+
+    def _made_by(self, layer: Layer) -> Node:
+        """The node of a layer in this stack: it may have been called elsewhere too."""
+        return next(node for node in layer._inbound_nodes if any(node is mine for mine in self._nodes))
 
     @property
     def layers(self) -> list[Layer]:
@@ -72,52 +87,71 @@ class Sequential(Model):
         return self.layers
 
     def build(self, input_shape: Any = None) -> None:
-        """Build for a batch input shape, such as (None, 784)."""
+        """Build for a batch input shape, such as (None, 784). Raises NotBuiltError when there are no layers."""
         if not self._is_graph_network and input_shape is not None:
-            self._start(Input(batch_shape=tuple(input_shape), name=f"{self.name}_input"))
-            self._rebuild_from(self.inputs[0])
+            self._build_on(Input(batch_shape=tuple(input_shape), name=self._input_name()))
         self.built = self._is_graph_network
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        if not self._is_graph_network and not self.inputs:
-            self.build(flatten(inputs)[0].shape)
-        return super().call(inputs, training=training, mask=mask)
+    def _build_from_data(self, x: Any) -> None:
+        entries = list(x.values()) if isinstance(x, Mapping) else x if is_several(x) else [x]
+        if len(entries) != 1:
+            raise DataError(
+                describe(f"model {self.name} has one input", expected="one array", got=len(entries))
+            )
+        name = next(iter(x)) if isinstance(x, Mapping) else self._input_name()
+        self._build_on(placeholder_like(entries[0], str(name)))
+
+    def _input_name(self) -> str:
+        if not self._stack:
+            raise NotBuiltError(
+                describe(f"model {self.name} has no layers", expected="add(layer) first", where=self.name)
+            )
+        return f"{self._stack[0].name}_input"
+
+    def _build_on(self, tensor: Tensor) -> None:
+        self._grow(self.layers, tensor, tensor)
+
+    def _build_once(self, inputs: Any) -> None:
+        if self._is_graph_network:
+            return
+        tensor = flatten(inputs)[0]
+        # Called on data, the model must not be bound to its number of samples.
+        batch = None if isinstance(tensor.value, Constant) else tensor.shape[0]
+        self.build((batch, *tensor.shape[1:]))
 
     def _extend(self) -> None:
-        """After an addition: start the graph if the first layer allows, or apply the new layer to the output."""
-        self._forget_compiled()
+        """After an addition: apply the new layer to the output, or start the graph if the first layer allows."""
         if self._is_graph_network:
-            self._grow([self._stack[-1]], self._nested_outputs)
+            self._grow([self._stack[-1]], self._nested_inputs, self._nested_outputs)
         elif len(self._stack) == 1:
-            self._rebuild()
+            self._start(self._stack[0])
 
-    def _rebuild(self) -> None:
-        first = self._stack[0]
+    def _start(self, first: Any) -> None:
+        """Start the graph at the bottom layer, where it says what it takes."""
         branches = getattr(first, "branches", None)
         if branches is not None:  # the old Merge([left, right]): the inputs are those of the branches
-            self._nested_inputs = [t for branch in branches for t in branch_inputs(branch)]
-            self._grow(self._stack[1:], first.merged())
+            self._grow([], [t for branch in branches for t in branch_inputs(branch)], first.merged())
         elif isinstance(first, InputLayer):
-            self._start(first.input)
-            self._rebuild_from(first.input)
+            self._grow([], first.input, first.input)
         elif getattr(first, "inputs", None):  # a model: it gets inputs like its own
-            self._nested_inputs = map_structure(_input_like, first._nested_inputs)
-            self._grow(self._stack, self._nested_inputs)
+            inputs = map_structure(_input_like, first._nested_inputs)
+            self._grow([first], inputs, inputs)
         elif hasattr(first, "batch_input_shape"):
             kind = first._dtype if isinstance(first._dtype, str) else getattr(first, "input_dtype", None)
-            self._start(Input(batch_shape=first.batch_input_shape, dtype=kind, name=f"{first.name}_input"))
-            self._rebuild_from(self.inputs[0])
+            inputs = Input(batch_shape=first.batch_input_shape, dtype=kind, name=self._input_name())
+            self._grow([first], inputs, inputs)
 
-    def _start(self, tensor: Tensor) -> None:
-        self._nested_inputs, self.inputs = tensor, [tensor]
-
-    def _rebuild_from(self, tensor: Tensor) -> None:
-        self._grow([layer for layer in self._stack if not isinstance(layer, InputLayer)], tensor)
-
-    def _grow(self, layers: list[Layer], outputs: Any) -> None:
-        for layer in layers:
-            outputs = layer(outputs)
-        self._init_graph(self._nested_inputs, outputs)
+    def _grow(self, layers: list[Layer], inputs: Any, outputs: Any) -> None:
+        """Apply layers to `outputs`. When one refuses, the graph and the layers are as before."""
+        before = [(layer, list(layer._inbound_nodes)) for layer in layers]
+        try:
+            for layer in layers:
+                outputs = layer(outputs)
+            self._init_graph(inputs, outputs)
+        except BaseException:
+            for layer, nodes in before:
+                layer._inbound_nodes = nodes
+            raise
 
     def get_config(self) -> dict[str, Any]:
         """Name, layers and, when it is known, the input shape."""

@@ -69,12 +69,20 @@ def as_array(data: Any, what: str) -> Array:
         )
     if hasattr(data, "to_numpy"):
         data = data.to_numpy()
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(describe(f"{what} is no array", expected="rows of equal length", got=error)) from None
     if array.dtype.kind not in "fiub":
         raise ArgumentTypeError(
             describe(f"{what} is no array of numbers", expected="numbers", got=f"{array.dtype} {array.shape}")
         )
     return array
+
+
+def is_several(data: Any) -> bool:
+    """Whether some data is a list of arrays, rather than one array (which may be written as nested lists)."""
+    return isinstance(data, list | tuple) and len(data) > 0 and all(hasattr(item, "shape") for item in data)
 
 
 def in_order(data: Any, names: Sequence[str], what: str) -> list[Any]:
