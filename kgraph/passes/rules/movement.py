@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgraph.ir.dims import Dim
+from kgraph.ir.dims import Dim, Shape
 from kgraph.ir.graph import Call, Result, Value
 from kgraph.ops.activations import Softmax, softmax
 from kgraph.ops.broadcast import Reshape, reshape
@@ -157,35 +157,36 @@ class SliceOfPad(Rule):
     """slice(pad(x)) -> pad(slice(x)), where that pads less"""
 
     operands = examples(x=f32(2, 5))
+    exclusive = True
 
     def pattern(self, x: Value) -> Value:
         return Slice((0, 3), (2, 8), (1, 1))(Pad(((0, 0), (2, 2)), 0.5)(x))
 
     def replace(self, m: Match) -> Value | Declined:
-        cut, padded = m.op(Slice), m.op(Pad)
-        starts, stops, pads = [], [], []
-        for axis, size in enumerate(m.x.shape):
-            (before, after), start, stop = padded.pads[axis], cut.starts[axis], cut.stops[axis]
-            whole = (start, stop) == (0, before + size + after) and cut.steps[axis] == 1
-            if whole or (before, after) == (0, 0):
-                starts.append(0 if whole else start)
-                stops.append(size if whole else stop)
-                pads.append((before, after))
-                continue
-            known = [d for d in (before, after, start, stop, size) if isinstance(d, int)]
-            if cut.steps[axis] != 1 or len(known) != 5:
-                return Declined("a padded axis is sliced with a step, or its size is symbolic")
-            left, right = known[2] - known[0], known[3] - known[0]
-            low, high = min(max(left, 0), known[4]), min(max(right, 0), known[4])
-            if low == high:
-                return Declined("only padding is left")
-            starts.append(low)
-            stops.append(high)
-            pads.append((low - left, right - high))
-        inner = Slice(tuple(starts), tuple(stops), cut.steps)(m.x)
-        if tuple(pads) == padded.pads and inner.shape == m.x.shape:
+        found = _cut_before_padding(m.op(Slice), m.op(Pad), m.x.shape)
+        if isinstance(found, Declined):
+            return found
+        inner, pads = found
+        kept = inner(m.x)
+        if pads == m.op(Pad).pads and kept.shape == m.x.shape:
             return Declined("nothing is cut off")
-        return pad(inner, pads, padded.value)
+        return pad(kept, pads, m.op(Pad).value)
+
+
+class SliceInsidePad(Rule):
+    """slice(pad(x)) -> slice(x), where the slice takes nothing of the padding"""
+
+    operands = examples(x=f32(2, 5))
+
+    def pattern(self, x: Value) -> Value:
+        return Slice((0, 3), (2, 7), (1, 1))(Pad(((0, 0), (2, 2)), 0.5)(x))
+
+    def replace(self, m: Match) -> Value | Declined:
+        found = _cut_before_padding(m.op(Slice), m.op(Pad), m.x.shape)
+        if isinstance(found, Declined):
+            return found
+        inner, pads = found
+        return inner(m.x) if set(pads) <= {(0, 0)} else Declined("padding is left")
 
 
 class SliceOfDilate(Rule):
@@ -340,6 +341,9 @@ class StopGradientGone(Rule):
         return m.x
 
 
+Pads = tuple[tuple[Dim, Dim], ...]
+
+
 def moves_only_ones(shape: Sequence[Dim], perm: Sequence[int]) -> bool:
     """Whether a permutation keeps the order of all axes longer than 1, so that no element moves."""
     long = [axis for axis in perm if shape[axis] != 1]
@@ -360,6 +364,34 @@ def _within(low: Dim, start: Dim, stop: Dim, high: Dim) -> bool:
 
 def _with(dims: tuple[Dim, ...], axis: int, dim: Dim) -> tuple[Dim, ...]:
     return (*dims[:axis], dim, *dims[axis + 1 :])
+
+
+def _cut_before_padding(cut: Slice, padded: Pad, shape: Shape) -> tuple[Slice, Pads] | Declined:
+    """What to slice off a value of `shape`, and how to pad that, instead of padding it and slicing."""
+    starts: list[Dim] = []
+    stops: list[Dim] = []
+    pads: list[tuple[Dim, Dim]] = []
+    for size, (before, after), start, stop, step in zip(
+        shape, padded.pads, cut.starts, cut.stops, cut.steps, strict=True
+    ):
+        whole = (start, stop) == (0, before + size + after) and step == 1
+        if whole or (before, after) == (0, 0):
+            starts.append(0 if whole else start)
+            stops.append(size if whole else stop)
+            pads.append((before, after))
+            continue
+        if step != 1 or not (isinstance(size, int) and isinstance(start, int) and isinstance(stop, int)):
+            return Declined("a padded axis is sliced with a step, or its size is symbolic")
+        if not (isinstance(before, int) and isinstance(after, int)):
+            return Declined("the padding is symbolic")
+        left, right = start - before, stop - before
+        low, high = min(max(left, 0), size), min(max(right, 0), size)
+        if low == high:
+            return Declined("only padding is left")
+        starts.append(low)
+        stops.append(high)
+        pads.append((low - left, right - high))
+    return Slice(tuple(starts), tuple(stops), cut.steps), tuple(pads)
 
 
 def _joined(a: Value, b: Value, axis: int) -> Value | None:
@@ -385,6 +417,7 @@ RULES = (
     SliceAll(),
     SliceOfSlice(),
     SliceOfConcat(),
+    SliceInsidePad(),
     SliceOfPad(),
     SliceOfDilate(),
     DilateByOne(),

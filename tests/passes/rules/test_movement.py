@@ -110,6 +110,16 @@ def test_gradients_still_stop_where_they_should_before_differentiation() -> None
     assert after(stop_gradient, Simplify(), **X)[0] == "%0 = stop_gradient x"
 
 
+def test_padding_that_several_slices_share_is_made_once() -> None:
+    def build(x: Value) -> tuple[Value, Value, Value]:
+        padded = pad(x, ((0, 0), (2, 2)))
+        return (*(slice_axis(padded, 1, start, start + 6) for start in (0, 4)), slice_axis(padded, 1, 2, 5))
+
+    text = after(build, **X)
+    assert sum("= pad" in line for line in text) == 1
+    assert "slice(starts=(0, 0), stops=(4, 3), steps=(1, 1)) x" in text[-2]
+
+
 def test_slices_of_symbolic_operands_find_their_part() -> None:
     def build(a: Value, b: Value) -> Value:
         return slice_axis(concat([a, b], 0), 0, BATCH, BATCH + 4)
