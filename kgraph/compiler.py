@@ -17,7 +17,7 @@ from kgraph.passes.cse import ShareEqualCalls
 from kgraph.passes.decompose import Decompose
 from kgraph.passes.fold import FoldConstants
 from kgraph.passes.freeze import FreezeVariables
-from kgraph.passes.fusion import FoldBatchNorm, FuseLosses, FuseProducts, RearrangeWeights
+from kgraph.passes.fusion import FoldBatchNorm, FuseLosses, FuseProducts, GateGradients, RearrangeWeights
 from kgraph.passes.layout import SinkTransposes
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer, run_pipeline, switched
@@ -65,25 +65,27 @@ def final_passes(
     return [
         FoldConstants(),
         ShareEqualCalls(),
+        FoldBatchNorm(),
+        *([RearrangeWeights()] if resting else []),
+        GateGradients(),
+        # A gradient repeats parts of the forward op's decomposition: these must meet before either is simplified.
+        decompose,
+        ShareEqualCalls(),
+        FoldConstants(),
+        ShareEqualCalls(),
         PruneScans(),
         Simplify(FINAL_RULES),
         FactorScans(),
         HoistFromScans(),
         PruneScans(),
-        *default_manager().passes("final"),
-        *backend.passes(),
-        FoldBatchNorm(),
-        *([RearrangeWeights()] if resting else []),
-        decompose,
-        PruneScans(),
-        ShareEqualCalls(),
-        FoldConstants(),
         ShareEqualCalls(),
         Simplify(FINAL_RULES),
         AbsorbScales(),
         FuseProducts(),
         FoldConstants(),
         ShareEqualCalls(),
+        *default_manager().passes("final"),
+        *backend.passes(),
         # What was fused is taken apart again where the backend has no kernel for it.
         decompose,
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kgraph.passes.base import register
 from kgraph.passes.rewrite import Rewrite, Rule
-from kgraph.passes.rules import fused, inference, losses
+from kgraph.passes.rules import fused, gradients, inference, losses
 
 
 @register("fuse_losses")
@@ -15,6 +15,14 @@ class FuseLosses(Rewrite):
     """log of softmax or sigmoid, in a cross entropy -> one op on the logits, before differentiation."""
 
     rules: tuple[Rule, ...] = losses.RULES
+
+
+@register("gate_gradients")
+@dataclass(frozen=True)
+class GateGradients(Rewrite):
+    """The gradient of a ReLU before a pooling works on the pooled tensor, which is smaller."""
+
+    rules: tuple[Rule, ...] = gradients.RULES
 
 
 @register("fold_batch_norm")

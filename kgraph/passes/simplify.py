@@ -10,7 +10,6 @@ from kgraph.passes.rules import (
     arithmetic,
     broadcast,
     constants,
-    gradients,
     logic,
     movement,
     products,
@@ -32,7 +31,6 @@ FINAL_RULES: tuple[Rule, ...] = (
     *RULES,
     *movement.AFTER_LAYOUT,
     *movement.AFTER_DIFFERENTIATION,
-    *gradients.RULES,
 )
 """These and the rules that would be in the way of layout or of differentiation."""
 

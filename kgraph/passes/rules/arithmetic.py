@@ -169,6 +169,32 @@ class SubNeg(Rule):
         return add(m.a, m.b)
 
 
+class AddMulNeg(Rule):
+    """c + a * -b -> c - a * b"""
+
+    operands = examples(a=f32(2, 3), b=f32(3), c=f32(2, 3))
+    exclusive = True
+
+    def pattern(self, a: Value, b: Value, c: Value) -> Value:
+        return add(c, mul(a, neg(b)))
+
+    def replace(self, m: Match) -> Value:
+        return sub(m.c, mul(m.a, m.b))
+
+
+class SubMulNeg(Rule):
+    """c - a * -b -> c + a * b"""
+
+    operands = examples(a=f32(2, 3), b=f32(3), c=f32(2, 3))
+    exclusive = True
+
+    def pattern(self, a: Value, b: Value, c: Value) -> Value:
+        return sub(c, mul(a, neg(b)))
+
+    def replace(self, m: Match) -> Value:
+        return add(m.c, mul(m.a, m.b))
+
+
 class NegSub(Rule):
     """-(a - b) -> b - a"""
 
@@ -441,6 +467,8 @@ RULES = (
     NegNeg(),
     AddNeg(),
     SubNeg(),
+    AddMulNeg(),
+    SubMulNeg(),
     NegSub(),
     MulNegs(),
     MulNeg(),

@@ -47,6 +47,16 @@ CASES: list[tuple[Build, dict[str, TensorType], str]] = [
     (lambda x: maximum(exp(x), 0.0), X, "%0 = exp x; return y=%0"),
     (lambda a, b: add(neg(a), b), AB, "%0 = sub b, a; return y=%0"),
     (lambda a, b: sub(a, neg(b)), AB, "%0 = add a, b; return y=%0"),
+    (
+        lambda a, b: add(a, mul(a, neg(b))),
+        {"a": f32(2, 3), "b": f32(3)},
+        "%0 = mul a, b; %1 = sub a, %0; return y=%1",
+    ),
+    (
+        lambda a, b: sub(a, mul(a, neg(b))),
+        {"a": f32(2, 3), "b": f32(3)},
+        "%0 = mul a, b; %1 = add a, %0; return y=%1",
+    ),
     (lambda a, b: neg(sub(a, b)), AB, "%0 = sub b, a; return y=%0"),
     (lambda a, b: mul(neg(a), neg(b)), AB, "%0 = mul a, b; return y=%0"),
     (lambda a, b: sub(a, mul(neg(b), a)), AB, "%0 = mul b, a; %1 = add a, %0; return y=%1"),
