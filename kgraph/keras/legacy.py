@@ -9,14 +9,13 @@ ones, and two old names for one parameter (`nb_row`, `nb_col`) become its tuple.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from kgraph.errors import ArgumentTypeError, describe
+from kgraph.keras.utils.warn import warn_user
 
 F = TypeVar("F", bound=Callable[..., Any])
 OldNames = str | tuple[str, ...]
@@ -77,11 +76,8 @@ def legacy(**renamed: OldNames) -> Callable[[F], F]:
 
 
 def warn_legacy(owner: str, old: str, new: str) -> None:
-    """Warn that `owner` was given an old spelling, and say the new one. The warning points at the user's line."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "kgraph":
-        frame, level = frame.f_back, level + 1
-    warnings.warn(f"{owner}: {old} is the old spelling of {new}", DeprecationWarning, stacklevel=level)
+    """Warn that `owner` was given an old spelling, and say the new one."""
+    warn_user(f"{owner}: {old} is the old spelling of {new}", DeprecationWarning)
 
 
 def _modern(name: str, value: Any) -> Any:

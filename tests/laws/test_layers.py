@@ -214,6 +214,12 @@ def test_the_output_is_that_of_keras(sample: Sample) -> None:
 
 
 @needs_keras
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.in_keras], ids=str)
+def test_masks_pass_where_they_do_in_keras(sample: Sample) -> None:
+    assert sample.make(layers).supports_masking == sample.make(keras().layers).supports_masking
+
+
+@needs_keras
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.may_mask], ids=str)
 def test_the_mask_is_that_of_keras(sample: Sample) -> None:
     traced = Traced(sample)

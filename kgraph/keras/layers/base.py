@@ -29,6 +29,7 @@ from kgraph.keras.layers.nodes import Node, flatten, map_structure, origin, reme
 from kgraph.keras.layers.weights import Weighted
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
 from kgraph.keras.utils.naming import to_snake_case, unique_name
+from kgraph.keras.utils.warn import warn_user
 from kgraph.ops.control import Gate, in_train_phase
 from kgraph.ops.shape import DimValue
 
@@ -93,16 +94,12 @@ class Layer(Weighted):
         return inputs
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of the outputs. Layers that do not support masking refuse one that is not None."""
+        """The mask of the outputs. A layer that does not support masking loses it, with a warning."""
         if self.supports_masking:
             return mask
         if any(m is not None for m in flatten(mask)):
-            raise ArgumentTypeError(
-                describe(
-                    f"layer {self.name} does not support masking",
-                    expected="a mask of None, or supports_masking = True",
-                    got="a mask from the layer before",
-                )
+            warn_user(
+                f"layer {self.name} ({type(self).__name__}) does not support masking: the mask ends here"
             )
         return None
 

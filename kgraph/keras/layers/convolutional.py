@@ -73,6 +73,8 @@ class Windowed(Spatial):
 class Convolution(Kernel, Windowed):
     """The arguments that plain and transposed convolution share."""
 
+    supports_masking = False
+
     @legacy(
         filters="nb_filter",
         kernel_size="filter_length",

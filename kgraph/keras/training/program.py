@@ -47,8 +47,8 @@ class Traced:
 class Training:
     """Builds and compiles the functions of one compiled model.
 
-    `trainable` is what was trainable at `compile`, and `closed` the gates of what was frozen: freezing a layer later has
-    no effect until the next `compile`.
+    `trainable` is what was trainable at `compile`, and `closed` the gates of what was frozen: freezing a layer later
+    has no effect until the next `compile`.
     """
 
     def __init__(
