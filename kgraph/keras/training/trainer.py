@@ -255,12 +255,8 @@ class Trainer:
         self, x: Any, y: Any, batch_size: Any, sample_weight: Any, class_weight: Any, kind: str
     ) -> tuple[ArrayData, Traced, frozenset[str]]:
         """The arrays of a step in its order, the step, and the outputs that have sample weights."""
-        size = 32 if batch_size is None else batch_size
-        if not isinstance(size, int | np.integer) or size < 1:
-            raise ArgumentError(
-                describe("bad batch_size", expected="an integer of 1 or more", got=repr(batch_size))
-            )
         self._build_for(x)
+        size = self._batch_size(batch_size)
         training = self._prepare()
         xs = self._input_arrays(x)
         trained = training.trained
@@ -396,7 +392,7 @@ class Trainer:
         self._build_for(x)
         arrays = self._input_arrays(x)
         size = check_lengths(arrays, self.input_names_fed)
-        batch = 32 if batch_size is None else int(batch_size)
+        batch = self._batch_size(batch_size)
         self._check_batch(size, batch)
         executable = self._predict_executable()
         if not verbose and not callbacks and size <= batch:
@@ -474,10 +470,23 @@ class Trainer:
         if not self.inputs:
             self._build_from_data(x)
 
+    def _fixed_batch_size(self) -> int | None:
+        fixed = self.inputs[0].dims[0] if self.inputs and self.inputs[0].dims else None
+        return fixed if isinstance(fixed, int) else None
+
+    def _batch_size(self, given: Any) -> int:
+        """The batch size asked for; when none is, the fixed one of the model, or 32."""
+        size = (self._fixed_batch_size() or 32) if given is None else given
+        if not isinstance(size, int | np.integer) or size < 1:
+            raise ArgumentError(
+                describe("bad batch_size", expected="an integer of 1 or more", got=repr(given))
+            )
+        return int(size)
+
     def _check_batch(self, samples: int, batch: int) -> None:
         """A model with a fixed batch size takes whole batches of exactly that size."""
-        fixed = self.inputs[0].dims[0] if self.inputs and self.inputs[0].dims else None
-        if isinstance(fixed, int) and (samples % fixed or batch != fixed):
+        fixed = self._fixed_batch_size()
+        if fixed is not None and (samples % fixed or batch != fixed):
             raise DataError(
                 describe(
                     f"model {self.name} has a fixed batch size",
