@@ -8,15 +8,21 @@ from typing import Any
 from kgraph.keras.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.convolutional import (
+    AtrousConvolution1D,
+    AtrousConvolution2D,
     Conv1D,
     Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
     Conv3D,
     Conv3DTranspose,
+    Convolution1D,
     Convolution2D,
+    Convolution2DTranspose,
     Convolution3D,
+    Convolution3DTranspose,
     Deconvolution2D,
+    Deconvolution3D,
 )
 from kgraph.keras.layers.core import (
     Activation,
@@ -65,12 +71,24 @@ from kgraph.keras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
@@ -98,19 +116,6 @@ from kgraph.keras.layers.resizing import (
     ZeroPadding3D,
 )
 from kgraph.keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
-
-AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
-MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
-GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
-GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-)
-Convolution1D = AtrousConvolution1D = Conv1D
-AtrousConvolution2D = Convolution2D
-Convolution2DTranspose = Deconvolution2D
-Convolution3DTranspose = Deconvolution3D = Conv3DTranspose
 
 __all__ = [
     "Activation",

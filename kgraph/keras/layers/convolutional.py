@@ -15,11 +15,64 @@ from kgraph.ir.graph import Value
 from kgraph.keras.layers.arguments import int_tuple, one_of, positive_int
 from kgraph.keras.layers.config import extends
 from kgraph.keras.layers.parameters import Kernel
+from kgraph.keras.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
+from kgraph.keras.layers.resizing import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from kgraph.keras.layers.spatial import Spatial
 from kgraph.keras.legacy import WEIGHTS, legacy, warn_legacy
 from kgraph.keras.tensor import Tensor
 from kgraph.ops.conv import conv, conv_transpose, from_keras_kernel
 from kgraph.ops.windows import Pads, causal_pads, same_pads, span
+
+# Older programs import pooling and resizing from here.
+__all__ = [
+    "AtrousConvolution1D",
+    "AtrousConvolution2D",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
+    "Deconvolution2D",
+    "Deconvolution3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
+]
 
 
 class Windowed(Spatial):
@@ -278,3 +331,9 @@ def _keras_1(
     if filters:
         return make(*filters, kernel_size, *args[1 + len(sizes) :], **kwargs)
     return make(kernel_size=kernel_size, **kwargs)
+
+
+Convolution1D = AtrousConvolution1D = Conv1D
+AtrousConvolution2D = Convolution2D
+Convolution2DTranspose = Deconvolution2D
+Convolution3DTranspose = Deconvolution3D = Conv3DTranspose
