@@ -27,6 +27,7 @@ from kgraph.passes.scans.factor import FactorScans
 from kgraph.passes.scans.hoist import HoistFromScans
 from kgraph.passes.scans.last import ReadLastStep
 from kgraph.passes.scans.prune import PruneScans
+from kgraph.passes.scans.reuse import ReuseProducts
 from kgraph.passes.simplify import FINAL_RULES, Simplify
 from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
 from kgraph.plugins.builtin import default_manager
@@ -77,6 +78,7 @@ def final_passes(
         Simplify(FINAL_RULES),
         FactorScans(),
         HoistFromScans(),
+        ReuseProducts(),
         PruneScans(),
         ShareEqualCalls(),
         Simplify(FINAL_RULES),

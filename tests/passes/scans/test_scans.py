@@ -33,6 +33,7 @@ from kgraph.passes.scans.factor import FactorScans
 from kgraph.passes.scans.hoist import HoistFromScans
 from kgraph.passes.scans.last import ReadLastStep
 from kgraph.passes.scans.prune import PruneScans
+from kgraph.passes.scans.reuse import ReuseProducts
 from kgraph.plugins.builtin import default_manager
 from tests.ops.checking import leaves_for, step_function
 
@@ -206,6 +207,42 @@ def test_a_step_without_products_stays_as_it_is() -> None:
     (last,), _ = scan(lambda c, s: ([mul(tanh(c[0]), s[0])], []), [h], [x])
     function = Function("f", (x, h), {"y": last})
     assert FactorScans()(function, Counter()) is function
+
+
+def test_products_of_a_step_are_read_again() -> None:
+    """a and b are outputs of a scan whose step makes a b."""
+    x, h = (Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, D)), ("h", (B, D))))
+
+    def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+        a, b = tanh(slices[0]), tanh(carries[0])
+        return [add(carries[0], mul(a, b))], [a, b]
+
+    _, (a, b) = scan(step, [h], [x])
+    outputs = {"gate": mul(b, mul(a, sub(1.0, a))), "tanh": mul(sub(1.0, mul(b, b)), a)}
+    function = Function("f", (x, h), outputs)
+    after = apply(PruneScans(), apply(ReuseProducts(), function))
+    assert_same_meaning(function, after, [floats(T, B, D, dtype="float64"), floats(B, D, dtype="float64")])
+    assert Counter(call.op.name for call in after.calls()) == {"scan": 1, "mul": 2, "sub": 2}
+    assert scans(after)[0].outputs == 3
+
+
+def test_products_that_are_carried_on_are_not_copied_out() -> None:
+    x, h = (Input(n, TensorType("float64", s)) for n, s in (("x", (T, B, D)), ("h", (B, D))))
+
+    def step(carries: Slices, slices: Slices) -> tuple[list[Value], list[Value]]:
+        a, b = tanh(slices[0]), tanh(carries[0])
+        return [mul(a, b)], [a, b]
+
+    _, (a, b) = scan(step, [h], [x], keep=False)
+    function = Function("f", (x, h), {"y": mul(b, mul(a, sub(1.0, a)))})
+    assert ReuseProducts()(function, Counter()) is function
+
+
+def test_a_gradient_reads_no_carry_of_cells() -> None:
+    """c f (1 - f) is made of the c f of the forward step, so that c is not copied out at each step."""
+    _, after, _ = training_step("lstm", masked=False, last_only=False)
+    body = scans(after)[0].body
+    assert [leaf.name for leaf in body.inputs[:2] if leaf in body.outputs.values()] == ["carry0"]
 
 
 LAYERS = {
