@@ -140,3 +140,7 @@ def symbolic(func: Callable[..., Any]) -> Callable[..., Any]:
 def eager(func: Callable[..., Any]) -> Callable[..., Any]:
     """The function: there is no eager mode."""
     return func
+
+
+def manual_variable_initialization(value: bool) -> None:
+    """Nothing: variables have their values from the start."""

@@ -11,6 +11,7 @@ from kgraph.compiler import compile_program, specialise
 from kgraph.errors import ArgumentError, DataError, describe
 from kgraph.ir import graph as ir
 from kgraph.keras.backend.control import LearningPhase, learning_phase
+from kgraph.keras.backend.random import random_state, with_random_state
 from kgraph.keras.tensor import Tensor, Variable, as_value
 from kgraph.keras.utils.naming import unique_name
 from kgraph.plugins.backend import Executable
@@ -34,6 +35,7 @@ class Function:
         self._single = not isinstance(outputs, list | tuple)
         results = [outputs] if self._single else list(outputs)
         self._function = _trace(self.inputs, results, updates or [], self.name)
+        self._state = random_state(self.name)
         self._executables: dict[bool, Executable] = {}
 
     def __call__(self, inputs: Any) -> Any:
@@ -51,7 +53,8 @@ class Function:
                 else:
                     arrays.append(np.asarray(array, tensor.dtype))
         if training not in self._executables:
-            self._executables[training] = compile_program([specialise(self._function, training)])
+            function = with_random_state(specialise(self._function, training), self._state)
+            self._executables[training] = compile_program([function])
         results = self._executables[training].run(self.name, arrays)
         return results[0] if self._single else results
 

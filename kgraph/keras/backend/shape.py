@@ -9,10 +9,10 @@ import numpy as np
 
 from kgraph.errors import ArgumentError, ShapeError, describe
 from kgraph.ir import graph as ir
-from kgraph.ir.dims import Dim, product
+from kgraph.ir.dims import Dim, Sym, maximum, product
 from kgraph.ir.types import normalize_axis
 from kgraph.keras import settings
-from kgraph.keras.backend.sizes import Sizes, as_dims, gather_up, join
+from kgraph.keras.backend.sizes import Size, Sizes, as_dim, as_dims, gather_up, join
 from kgraph.keras.tensor import Tensor, as_value
 from kgraph.ops import indexing, logic, reduce
 from kgraph.ops import shape as s
@@ -38,6 +38,21 @@ def int_shape(x: Any) -> tuple[int | None, ...]:
 def ndim(x: Any) -> int:
     """The number of axes."""
     return as_value(x).rank
+
+
+def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") -> Tensor:
+    """start, start + step, … below stop; with one number, 0, 1, … below it. Bounds may be parts of `K.shape`.
+
+    Raises ArgumentError for a step of zero.
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    if not step:
+        raise ArgumentError(describe("arange: step", expected="a number other than 0", got=step))
+    if not any(isinstance(bound, Size | Sym) for bound in (first, last)):
+        return Tensor(ir.Constant(np.arange(first, last, step, dtype)))
+    begin = as_dim(first)
+    count = maximum(-((begin - as_dim(last)) // step), 0)
+    return Tensor(logic.cast(s.Iota(count, "int64")(), dtype)) * step + Tensor(as_value(begin, dtype))
 
 
 def size(x: Any, name: str | None = None) -> Tensor:

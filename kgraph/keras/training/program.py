@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from kgraph import compiler
 from kgraph.errors import GraphError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
+from kgraph.keras.backend.random import random_state, with_random_state
 from kgraph.keras.optimizers import traced_updates
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
 from kgraph.keras.training.objective import OutputObjective
-from kgraph.ops import random as rng
 from kgraph.ops.broadcast import broadcast_to, reshape
 from kgraph.ops.logic import cast
 from kgraph.ops.reduce import reduce_mean
@@ -57,8 +55,7 @@ class Training:
         self.model, self.objectives, self.optimizer = model, list(objectives), optimizer
         self.trainable = list(trainable)
         self.closed = frozenset(model.closed_gates)
-        seed = np.random.randint(0, 2**32, dtype=np.uint32)
-        self.rng = Variable([seed, 0], "uint32", f"{model.name}/random_state", role="rng")
+        self.rng = random_state(model.name)
         self._loss = Mean("loss")
         self._output_losses = (
             {o.name: Mean(f"{o.name}_loss") for o in self.trained} if len(self.trained) > 1 else {}
@@ -244,15 +241,6 @@ def compose_updates(model: Any, training: bool) -> dict[ir.Variable, ir.Value]:
             value = chained.outputs["value"]
         updates[variable] = broadcast_to(cast(value, variable.dtype), variable.shape)
     return updates
-
-
-def with_random_state(function: ir.Function, state: Variable) -> ir.Function:
-    """The function with a model's own random state in place of the process-wide one, advanced by each run."""
-    if rng.RNG not in function.variables():
-        return function
-    function = function.replace({rng.RNG: state.variable})
-    updates = {**function.updates, state.variable: rng.advance(state.variable)}
-    return ir.Function(function.name, function.inputs, function.outputs, updates)
 
 
 def batch_size_value(model: Any) -> ir.Value:

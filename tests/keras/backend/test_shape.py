@@ -73,6 +73,24 @@ def test_static_questions() -> None:
     assert K.count_params(K.zeros((2, 5))) == 10
 
 
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        (lambda n: (n,), [0, 1, 2]),
+        (lambda n: (1, n + 1), [1, 2, 3]),
+        (lambda n: (n, 8, 2), [3, 5, 7]),
+        (lambda n: (n, 0, -1), [3, 2, 1]),
+        (lambda n: (5, n), []),
+        (lambda n: (1.0, 2.0, 0.5, "float32"), [1.0, 1.5]),
+    ],
+)
+def test_arange_counts_up_to_sizes(bounds: Any, expected: list[float]) -> None:
+    made = values(lambda t: K.arange(*bounds(K.shape(t)[1])), X)
+    np.testing.assert_array_equal(made, expected)
+    with pytest.raises(ValueError, match="step"):
+        K.arange(3, step=0)
+
+
 def test_one_hot_of_any_integers() -> None:
     labels = integers(2, 3, high=4)
     np.testing.assert_array_equal(
