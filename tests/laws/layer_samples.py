@@ -137,6 +137,28 @@ def convolution() -> Iterator[Sample]:
     yield from _simple("Conv3DTranspose", floats(BATCH, 3, 2, 3, 2), filters=2, kernel_size=2, strides=2)
 
 
+def separable() -> Iterator[Sample]:
+    for padding in ("valid", "same"):
+        yield from _simple("DepthwiseConv1D", floats(BATCH, 9, 3), kernel_size=3, padding=padding)
+        yield from _simple(
+            "DepthwiseConv2D", IMAGE, kernel_size=(3, 2), padding=padding, depth_multiplier=2, strides=2
+        )
+        yield from _simple("SeparableConv1D", floats(BATCH, 9, 3), filters=4, kernel_size=3, padding=padding)
+        yield from _simple(
+            "SeparableConv2D", IMAGE, filters=5, kernel_size=3, padding=padding, depth_multiplier=2
+        )
+    yield from _simple("DepthwiseConv2D", IMAGE, kernel_size=2, dilation_rate=2, use_bias=False)
+    yield from _simple("DepthwiseConv2D", IMAGE_FIRST, kernel_size=2, data_format="channels_first")
+    yield from _simple(
+        "SeparableConv2D",
+        IMAGE_FIRST,
+        filters=3,
+        kernel_size=2,
+        data_format="channels_first",
+        activation="relu",
+    )
+
+
 def pooling() -> Iterator[Sample]:
     shapes = {1: (BATCH, 7, 3), 2: (BATCH, 7, 6, 2), 3: (BATCH, 4, 5, 4, 2)}
     for axes, shape in shapes.items():
@@ -313,7 +335,8 @@ def wrappers() -> Iterator[Sample]:
 SAMPLES = [
     sample
     for family in (
-        core, noise, convolution, pooling, resizing, normalization, embedding, activations, merging, recurrent, wrappers
+        core, noise, convolution, separable, pooling, resizing, normalization, embedding, activations, merging,
+        recurrent, wrappers,
     )
     for sample in family()
 ]  # fmt: skip

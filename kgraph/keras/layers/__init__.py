@@ -115,6 +115,14 @@ from kgraph.keras.layers.resizing import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from kgraph.keras.layers.separable import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
 from kgraph.keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
@@ -151,6 +159,8 @@ __all__ = [
     "Deconvolution2D",
     "Deconvolution3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
     "ELU",
@@ -197,6 +207,10 @@ __all__ = [
     "ReLU",
     "RepeatVector",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",

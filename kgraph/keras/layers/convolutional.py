@@ -14,7 +14,7 @@ from kgraph.ir.dims import Dim, maximum
 from kgraph.ir.graph import Value
 from kgraph.keras.layers.arguments import int_tuple, one_of, positive_int
 from kgraph.keras.layers.config import extends
-from kgraph.keras.layers.parameters import Kernel
+from kgraph.keras.layers.parameters import Biased, Kernel
 from kgraph.keras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -75,8 +75,8 @@ __all__ = [
 ]
 
 
-class Windowed(Spatial):
-    """A layer that slides a window: `kernel_size`, `strides`, `padding` and `dilation_rate`.
+class Windowed(Biased, Spatial):
+    """A layer with bias and activation that slides a window: `kernel_size`, `strides`, `padding` and `dilation_rate`.
 
     `padding` is "valid", "same" or, over one axis, "causal": output t sees no input later than t.
     """
@@ -125,8 +125,6 @@ class Windowed(Spatial):
 
 class Convolution(Kernel, Windowed):
     """The arguments that plain and transposed convolution share."""
-
-    supports_masking = False
 
     @legacy(
         filters="nb_filter",

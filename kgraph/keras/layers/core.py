@@ -47,6 +47,8 @@ class Dense(Kernel):
     Weights: kernel [n, units], bias [units]. Raises ShapeError for inputs of rank below 2 or unknown n.
     """
 
+    supports_masking = True
+
     @legacy(units="output_dim", **WEIGHTS)
     def __init__(
         self,

@@ -35,28 +35,22 @@ class Parametric(Layer):
         )
 
 
-class Kernel(Parametric):
-    """A layer with a kernel, a bias and an activation. Everything is given by name, as the subclasses have it."""
-
-    supports_masking = True
+class Biased(Parametric):
+    """A layer with a bias and an activation. Everything is given by name, as the subclasses have it."""
 
     def __init__(
         self,
         *,
         activation: Any,
         use_bias: bool,
-        kernel_initializer: Any,
         bias_initializer: Any,
-        kernel_regularizer: Any,
         bias_regularizer: Any,
-        kernel_constraint: Any,
         bias_constraint: Any,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
-        self.prescribe("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.prescribe("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.bias: Variable | None = None
 
@@ -76,3 +70,13 @@ class Kernel(Parametric):
         shape = [1] * product.rank
         shape[axis] = self.bias.shape[0]
         return add(product, self.bias.value if axis == -1 else reshape(self.bias.value, shape))
+
+
+class Kernel(Biased):
+    """A layer with a kernel, a bias and an activation."""
+
+    def __init__(
+        self, *, kernel_initializer: Any, kernel_regularizer: Any, kernel_constraint: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.prescribe("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
