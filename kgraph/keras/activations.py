@@ -6,6 +6,7 @@ from typing import Any
 
 from kgraph.keras import backend as K
 from kgraph.keras.backend.math import as_float as _as_float
+from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.utils.lookup import Lookup
 from kgraph.ops import activations as ops
@@ -16,6 +17,7 @@ def linear(x: Any) -> Any:
     return x
 
 
+@legacy(negative_slope="alpha")
 def relu(
     x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from kgraph.keras import backend as K
+from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.utils.lookup import Lookup
 
@@ -57,6 +58,7 @@ class MinMaxNorm(Constraint):
 class MaxNorm(Constraint):
     """w min(n, max_value) / n, where n is the norm over `axis`. Srivastava et al., "Dropout", 2014."""
 
+    @legacy(max_value="m")
     def __init__(self, max_value: float = 2, axis: Axes = 0) -> None:
         self.max_value, self.axis = max_value, axis
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from kgraph.errors import ArgumentError, ShapeError, describe
 from kgraph.keras import backend as K
+from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.utils.lookup import Lookup
 
@@ -72,11 +73,13 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
+@legacy(l1="l")
 def l1(l1: float = 0.01) -> L1L2:
     """l1 sum|x|."""
     return L1L2(l1=l1)
 
 
+@legacy(l2="l")
 def l2(l2: float = 0.01) -> L1L2:
     """l2 sum(x^2)."""
     return L1L2(l2=l2)

@@ -69,3 +69,9 @@ def test_activations_of_users_are_found_by_name() -> None:
     assert activations.get(twice) is twice
     with CustomObjectScope({"twice": twice}):
         assert activations.get("twice") is twice
+
+
+def test_the_older_argument_of_relu_warns_and_works() -> None:
+    with pytest.warns(DeprecationWarning, match="negative_slope="):
+        made = values(lambda x: activations.relu(x, alpha=0.1), X)
+    np.testing.assert_array_equal(made, values(lambda x: activations.relu(x, 0.1), X))

@@ -53,3 +53,8 @@ def test_what_is_unknown_is_refused() -> None:
     assert constraints.get(None) is None
     with pytest.raises(ValueError, match="unknown constraint: max"):
         constraints.get("max")
+
+
+def test_the_older_argument_warns_and_works() -> None:
+    with pytest.warns(DeprecationWarning, match="max_value="):
+        assert constraints.maxnorm(m=3).max_value == 3

@@ -66,3 +66,10 @@ def test_names(name: str) -> None:
 def test_misuse_is_a_value_error_that_says_so(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["l1", "l2"])
+def test_the_older_argument_warns_and_works(name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{name}="):
+        made = getattr(regularizers, name)(l=0.3)
+    assert getattr(made, name) == 0.3
