@@ -21,6 +21,8 @@ class Pass:
     required: ClassVar[bool] = False
     """Whether nothing can be compiled without it, so that it cannot be switched off."""
 
+    settles: ClassVar[bool] = True
+    """Whether a second run finds nothing to do. A pass that weighs how often values are used may change its mind."""
     redraws: ClassVar[bool] = False
     """Whether random numbers may fall on other elements afterwards: as random as before, but another draw."""
 

@@ -56,6 +56,7 @@ class SinkTransposes(Pass):
     """f(transpose(x)) -> transpose(f(x)), where f does not care about the order of axes; inverse transposes cancel."""
 
     redraws = True
+    settles = False
 
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
         if not any(isinstance(call.op, Transpose) for call in function.calls()):

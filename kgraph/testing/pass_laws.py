@@ -34,6 +34,7 @@ def check_pass(step: Pass, function: Function, arrays: Sequence[Array], rtol: fl
     assert [leaf.type for leaf in after.inputs] == [leaf.type for leaf in function.inputs]
     assert {k: v.type for k, v in after.outputs.items()} == {k: v.type for k, v in function.outputs.items()}
     assert_same_meaning(function, after, arrays, rtol)
-    again = apply_everywhere(step, after, Counter())
-    assert again is after, f"{step.name} finds something to do the second time"
+    if step.settles:
+        again = apply_everywhere(step, after, Counter())
+        assert again is after, f"{step.name} finds something to do the second time"
     return after

@@ -42,5 +42,6 @@ def test_a_pass_is_deterministic(step: Pass) -> None:
 def test_random_functions_are_the_same_for_the_same_seed_and_of_use() -> None:
     first, again, other = (random_function(seed) for seed in (7, 7, 8))
     assert format_function(first) == format_function(again) != format_function(other)
-    names = {call.op.name for seed in SEEDS for call in random_function(seed, phases=True).calls()}
+    names = {call.op.name for seed in range(40) for call in random_function(seed, phases=True).calls()}
     assert {"scan", "dropout", "matmul", "transpose", "where", "in_train_phase", "reduce_max"} <= names
+    assert {"conv", "max_pool", "batch_norm", "batch_norm_train", "gather", "softmax_cross_entropy"} <= names
