@@ -75,7 +75,8 @@ def core() -> Iterator[Sample]:
     yield from _simple("Activation", x, activation="hard_sigmoid")
     for rank in (1, 2, 3, 4):
         yield from _simple("Flatten", floats(BATCH, 4, 3, 2, 2)[(slice(None), *[0] * (4 - rank))])
-    yield from _simple("Flatten", IMAGE_FIRST, data_format="channels_first")
+    for x_first in (IMAGE_FIRST, IMAGE_FIRST[..., 0], IMAGE_FIRST[..., 0, 0]):
+        yield from _simple("Flatten", x_first, data_format="channels_first")
     yield from _simple("Reshape", floats(BATCH, 4, 3), target_shape=(2, 6))
     yield from _simple("Reshape", floats(BATCH, 4, 3), target_shape=(2, -1))
     yield from _simple("Permute", floats(BATCH, 4, 3, 2), dims=(3, 1, 2))

@@ -2,7 +2,7 @@
 
 A configuration makes the same layer again; shapes as traced are shapes as run; the interpreter and the onnx backend
 agree; the output of one sample does not depend on the batch; it is what Keras gives from the same weights, and so is
-the mask; weights have gradients.
+the mask; weights have gradients; models export.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import inspect
 import json
 import re
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from kgraph.compiler import compile_program, specialise
@@ -22,7 +25,9 @@ from kgraph.ir.graph import Function, Input
 from kgraph.ir.interpret import run
 from kgraph.ir.types import TensorType
 from kgraph.keras import layers
+from kgraph.keras.export import export
 from kgraph.keras.layers.nodes import flatten
+from kgraph.keras.models import Model
 from kgraph.keras.tensor import Tensor
 from kgraph.ops.pullback import pullback
 from kgraph.ops.shape import full
@@ -189,6 +194,25 @@ def test_trainable_weights_have_gradients(sample: Sample) -> None:
     for array, weight in zip(made.values(), weights, strict=True):
         assert array.shape == weight.type.static_shape
         assert np.isfinite(array).all()
+
+
+@each_sample
+def test_a_model_of_it_exports_to_a_valid_file(sample: Sample, tmp_path: Path) -> None:
+    def inputs_for(arrays: Sequence[Array]) -> list[Tensor]:
+        return [
+            layers.Input(batch_shape=(sample.batch, *array.shape[1:]), dtype=array.dtype.name)
+            for array in arrays
+        ]
+
+    inputs = inputs_for(sample.inputs)
+    call = {key: inputs_for(flatten(value)) for key, value in sample.call.items()}
+    given = {key: made if isinstance(sample.call[key], list) else made[0] for key, made in call.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        outputs = sample.make(layers)(inputs[0] if len(inputs) == 1 else inputs, **given)
+    model = Model([*inputs, *flatten(list(call.values()))], flatten(outputs))
+    path = export(model, tmp_path / "model.onnx")  # which runs the file and compares
+    onnx.checker.check_model(str(path), full_check=True)
 
 
 @needs_keras

@@ -57,9 +57,7 @@ class Layer(Weighted):
             raise ArgumentTypeError(
                 describe(
                     f"{type(self).__name__}: unknown keyword argument",
-                    expected=", ".join(
-                        sorted({*parameters_of(type(self).__init__), *KEYWORDS} - {"self", "kwargs"})
-                    ),
+                    expected=", ".join(sorted({*parameters_of(type(self)), *KEYWORDS} - {"kwargs"})),
                     got=", ".join(sorted(unknown)),
                 )
             )

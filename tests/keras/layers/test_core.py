@@ -60,6 +60,38 @@ def test_a_mistake_is_refused_with_its_name(
         make()
 
 
+def test_an_unknown_keyword_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ArgumentTypeError, match=r"recurrent_dropout.*units"):
+        layers.LSTM(3, recurent_dropout=0.1)
+
+
+def test_the_global_image_data_format_is_the_default() -> None:
+    before = K.image_data_format()
+    K.set_image_data_format("channels_first")
+    try:
+        stack = [
+            layers.Conv2D(4, 3),
+            layers.MaxPooling2D(),
+            layers.ZeroPadding2D(),
+            layers.GlobalMaxPooling2D(),
+        ]
+        shapes = [t.shape for t in _chain(Input((3, 8, 8)), stack)]
+    finally:
+        K.set_image_data_format(before)
+    assert shapes == [(None, 4, 6, 6), (None, 4, 3, 3), (None, 4, 5, 5), (None, 4)]
+
+
+def _chain(x: Any, stack: list[Any]) -> list[Any]:
+    made = []
+    for layer in stack:
+        made.append(x := layer(x))
+    return made
+
+
+def test_dense_takes_integers() -> None:
+    assert Dense(2)(Input((3,), dtype="int32")).dtype == "float32"
+
+
 def test_an_activity_regularizer_adds_to_the_loss_per_sample() -> None:
     x = np.ones((4, 3), "float32")
     for layer in (
