@@ -87,6 +87,7 @@ def core() -> Iterator[Sample]:
     masked[2, 0] = 0.0
     yield from _simple("Masking", masked)
     yield from _simple("Masking", floats(BATCH, 5, 4), mask_value=2.0)
+    yield from _simple("Masking", masked.reshape(BATCH, 5, 2, 2))
     yield from _simple("ActivityRegularization", x, l1=0.1, l2=0.2)
 
 

@@ -265,7 +265,7 @@ class Lambda(Layer):
 class Masking(Layer):
     """Masks the steps of a sequence whose features all equal `mask_value`, and sets them to zero.
 
-    x [batch, time, *F] -> y of the same shape; mask [batch, time].
+    x [batch, *S, features] -> y of the same shape; mask [batch, *S].
     """
 
     supports_masking = True
@@ -273,7 +273,7 @@ class Masking(Layer):
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = mask_value
-        self.input_spec = InputSpec(min_ndim=3)
+        self.input_spec = InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor) -> Tensor:
         x = inputs.value
@@ -284,7 +284,7 @@ class Masking(Layer):
 
     def _present(self, x: Any, keepdims: bool) -> Any:
         differs = cast(Not()(equal(x, self.mask_value)), "int32")
-        return cast(reduce_max(differs, tuple(range(2, x.rank)), keepdims), "bool")
+        return cast(reduce_max(differs, -1, keepdims), "bool")
 
 
 class ActivityRegularization(Layer):

@@ -159,6 +159,7 @@ class RNN(Layer):
     ) -> Any:
         x, initial_state, constants = self._separate(inputs, initial_state, constants)
         mask = mask[0] if isinstance(mask, list | tuple) else mask
+        mask = None if mask is None else Tensor(cast(mask.value, "bool"))
         states = self._first_states(x, initial_state)
         if hasattr(self.cell, "begin"):
             self.cell.begin()
