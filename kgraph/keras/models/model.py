@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from kgraph.errors import ArgumentError, describe
 from kgraph.keras import settings
+from kgraph.keras.export import export
 from kgraph.keras.layers.input import Input
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.network import Network
@@ -26,6 +29,17 @@ class Model(Trainer, Network):
         inputs = kwargs.pop("input", inputs)
         outputs = kwargs.pop("output", outputs)
         super().__init__(inputs, outputs, name=name, **kwargs)
+
+    def export(self, filepath: Any, format: str = "onnx", **kwargs: Any) -> Path:
+        """Write the model for inference as ONNX; the arguments are those of `kgraph.export`.
+
+        Raises ArgumentError for another format.
+        """
+        if format != "onnx":
+            raise ArgumentError(
+                describe("unknown export format", expected="onnx", got=repr(format), where=self.name)
+            )
+        return export(self, filepath, **kwargs)
 
     def _build_from_data(self, x: Any) -> None:
         """Trace a model without input shape for the shapes of some data; the batch stays open."""
