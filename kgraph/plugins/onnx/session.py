@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,11 @@ from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.device import Device
 from kgraph.plugins.onnx.emit import Model, Target, build_model
 from kgraph.plugins.onnx.state import DeviceState, Slot, aligned, state_of
+
+# What making a session with constant weights costs, measured on one core: a few milliseconds, and writing, reading and
+# pre-packing each weight.
+_SESSION_SECONDS = 5e-3
+_SECONDS_PER_WEIGHT = 2e-8
 
 
 def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
@@ -61,22 +68,34 @@ class CompiledFunction:
         self._changes_meaning = any(v.role not in BOOKKEEPING for v in function.updates)
         self._frozen: tuple[int, Model, Any] | None = None
         self._resting_since = -1
+        self._spent = 0.0
+        weights = sum(
+            math.prod(v.type.static_shape) for v in function.variables() if v not in function.updates
+        )
+        self._cost_of_freezing = _SESSION_SECONDS + weights * _SECONDS_PER_WEIGHT
 
     def note_run(self) -> None:
         """Count a run that changed what models compute, so that frozen versions are not used any longer."""
         if self._changes_meaning:
             Storage.writes += 1
 
-    def frozen(self) -> tuple[Model, Any] | None:
-        """Model and session with the weights as constants, made when the weights have rested for one run; else None.
+    def note_seconds(self, seconds: float) -> None:
+        """Count the time of a run without constants."""
+        self._spent += seconds
 
-        Constants let onnxruntime fold, pre-pack and re-layout, which inputs do not; but making the session costs more
-        than a run, so it must not happen while training changes the weights.
+    def frozen(self) -> tuple[Model, Any] | None:
+        """Model and session with the weights as constants; None while they are not worth making.
+
+        Constants let onnxruntime fold, pre-pack and re-layout, which inputs do not; but making the session
+        costs as much as many runs. So it is made when the runs since the weights last changed have taken as
+        long as it will take: at worst that is twice the best that could be done.
         """
         if self._frozen is not None and self._frozen[0] == Storage.writes:
             return self._frozen[1], self._frozen[2]
+        self._frozen = None
         if self._resting_since != Storage.writes:
-            self._resting_since = Storage.writes
+            self._resting_since, self._spent = Storage.writes, 0.0
+        if self._spent < self._cost_of_freezing:
             return None
         table, target, device, options = self._settings
         fixed = {v: v.storage.read() for v in self.function.variables() if v not in self.function.updates}
@@ -113,6 +132,7 @@ class OnnxExecutable:
         model, session = frozen or (compiled.model, compiled.session)
         if not model.state_inputs and not model.state_outputs:
             return list(session.run(None, dict(zip(model.inputs, arrays, strict=True))))
+        start = time.perf_counter()
         outputs = [aligned(evaluate_shape(v.shape, env), v.dtype) for v in compiled.function.outputs.values()]
         now = self.state.slots(list(model.state_inputs), [])
         updated = self.state.slots([*compiled.function.updates], [*compiled.function.updates])
@@ -120,6 +140,7 @@ class OnnxExecutable:
         for slot in updated:
             slot.current ^= 1
         compiled.note_run()
+        compiled.note_seconds(time.perf_counter() - start)
         return outputs
 
     def step(self, function: str, shapes: Sequence[tuple[int, ...]]) -> OnnxStep:
@@ -144,7 +165,7 @@ class OnnxStep:
             aligned(evaluate_shape(v.shape, env), v.dtype) for v in function.outputs.values()
         ]
         self._compiled, self._state = compiled, state
-        self._run = compiled.session.run_with_iobinding
+        self._session = compiled.session
         self._copies_inputs = state.device.kind != "cpu"
         self._slots: list[Slot] = []
         self._bindings: dict[tuple[int, ...], Any] = {}
@@ -159,7 +180,7 @@ class OnnxStep:
         if self._copies_inputs:
             for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
                 binding.bind_cpu_input(name, array)
-        self._run(binding)
+        self._session.run_with_iobinding(binding)
         self.parity ^= 1
         self._compiled.note_run()
 
