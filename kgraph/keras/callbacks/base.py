@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable as Function
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kgraph.errors import ArgumentTypeError, describe
@@ -17,10 +19,12 @@ class Callback:
     `on_batch_begin` and `on_batch_end` are the older names of `on_train_batch_begin` and `on_train_batch_end`.
     """
 
-    def __init__(self) -> None:
-        self.model: Any = None
-        self.params: dict[str, Any] = {}
-        self.validation_data: Any = None
+    # Of the class, so that a subclass need not call this __init__.
+    model: Any = None
+    params: Mapping[str, Any] = MappingProxyType({})
+    validation_data: Any = None
+
+    def __init__(self) -> None: ...
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         self.params = dict(params)
@@ -63,6 +67,16 @@ class Callback:
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None: ...
 
 
+class Record(dict[str, list[float]]):
+    """Numbers of epochs by name. The learning rate is also found by its older name `lr`."""
+
+    def __missing__(self, name: str) -> list[float]:
+        if name != "lr" or "learning_rate" not in self:
+            raise KeyError(name)
+        warnings.warn("history['lr'] is now history['learning_rate']", DeprecationWarning, stacklevel=2)
+        return self["learning_rate"]
+
+
 class History(Callback):
     """Records the numbers of each epoch.
 
@@ -72,10 +86,10 @@ class History(Callback):
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[float]] = Record()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self.epoch, self.history = [], {}
+        self.epoch, self.history = [], Record()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
@@ -93,36 +107,34 @@ class CallbackList:
             callback.set_model(model)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_begin(logs)
+        self._call("on_train_begin", logs)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
+        self._call("on_train_end", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, logs)
+        self._call("on_epoch_begin", logs, epoch)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
+        self._call("on_epoch_end", logs, epoch)
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_begin(logs)
+        self._call("on_test_begin", logs)
 
     def on_test_end(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_end(logs)
+        self._call("on_test_end", logs)
 
     def on_predict_begin(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_predict_begin(logs)
+        self._call("on_predict_begin", logs)
 
     def on_predict_end(self, logs: Logs = None) -> None:
+        self._call("on_predict_end", logs)
+
+    def _call(self, hook: str, logs: Logs, *numbers: int) -> None:
+        """Call a hook of each callback, in order, with one and the same logs: a callback may add to them."""
+        shared = {} if logs is None else logs
         for callback in self.callbacks:
-            callback.on_predict_end(logs)
+            getattr(callback, hook)(*numbers, shared)
 
     def batch_begin(self, phase: str) -> Function[[int, int], None] | None:
         """A function of batch number and size that calls the begin hooks of a phase; None when nobody has one."""

@@ -38,7 +38,11 @@ class Monitor(Callback):
 
     def improves(self, value: float) -> bool:
         """Whether a number is better than the best one by more than `min_delta`."""
-        return (value - self.best) * self._sign > self.min_delta
+        return self.beats(value, self.best)
+
+    def beats(self, value: float, other: float) -> bool:
+        """Whether a number is better than another one by more than `min_delta`."""
+        return (value - other) * self._sign > self.min_delta
 
     def read(self, logs: Logs) -> float | None:
         """The watched number; None, with a warning, when it was not reported."""
@@ -61,7 +65,9 @@ def _is_score(name: str) -> bool:
 class EarlyStopping(Monitor):
     """Stop when the watched number has not improved for `patience` epochs.
 
-    `baseline` is what it must beat at first; `restore_best_weights` puts the weights of the best epoch back.
+    With a `baseline` an improvement counts only when it beats that as well, though training goes on while the number
+    improves. `restore_best_weights` puts the weights of the best epoch back. Nothing is watched before
+    `start_from_epoch`.
     """
 
     def __init__(
@@ -85,8 +91,6 @@ class EarlyStopping(Monitor):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights = None
         self.forget()
-        if self.baseline is not None:
-            self.best = self.baseline
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         value = self.read(logs)
@@ -94,12 +98,14 @@ class EarlyStopping(Monitor):
             return
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
         if self.improves(value):
-            self.best, self.wait, self.best_epoch = value, 0, epoch
+            self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.beats(value, self.baseline):
+                self.wait = 0
             return
-        self.wait += 1
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -149,7 +155,7 @@ class ReduceLROnPlateau(Monitor):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if isinstance(logs, dict):
-            logs["lr"] = learning_rate(self.model)
+            logs["learning_rate"] = learning_rate(self.model)
         value = self.read(logs)
         if value is None:
             return
@@ -214,10 +220,10 @@ class ModelCheckpoint(Monitor):
 
 
 def learning_rate(model: Any) -> float:
-    """The learning rate that a model's optimizer has now."""
-    return float(model.optimizer.lr.numpy())
+    """The learning rate that a model's optimizer has now; with a schedule, what that says."""
+    return float(np.asarray(model.optimizer.learning_rate))
 
 
 def set_learning_rate(model: Any, rate: float) -> None:
-    """Give a model's optimizer another learning rate."""
-    model.optimizer.lr.assign(rate)
+    """Give a model's optimizer another learning rate. Raises ArgumentTypeError when a schedule decides about it."""
+    model.optimizer.learning_rate = rate

@@ -17,6 +17,13 @@ class ProgbarLogger(Callback):
         super().__init__()
         self.count_mode, self.stateful_metrics, self.verbose = count_mode, stateful_metrics, verbose
         self._bar: Progbar | None = None
+        self._trains = False
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._trains = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._trains = False
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if self.params["epochs"] > 1 or self._level() == 2:
@@ -29,14 +36,19 @@ class ProgbarLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._finish(logs)
 
+    # Validation during training has no bar of its own: its numbers come at the end of the epoch's.
+
     def on_test_begin(self, logs: Logs = None) -> None:
-        self._start()
+        if not self._trains:
+            self._start()
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._advance(batch, logs)
+        if not self._trains:
+            self._advance(batch, logs)
 
     def on_test_end(self, logs: Logs = None) -> None:
-        self._finish(logs)
+        if not self._trains:
+            self._finish(logs)
 
     def on_predict_begin(self, logs: Logs = None) -> None:
         self._start()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.errors import ArgumentError, describe
+from kgraph.errors import ArgumentError, ArgumentTypeError, describe
 from kgraph.keras.callbacks.base import Callback, Logs
 from kgraph.keras.callbacks.monitor import learning_rate, set_learning_rate
 
@@ -16,18 +16,22 @@ from kgraph.keras.callbacks.monitor import learning_rate, set_learning_rate
 class LearningRateScheduler(Callback):
     """Set the learning rate at the start of each epoch to `schedule(epoch, lr)`, or `schedule(epoch)`.
 
-    Raises ArgumentError when the schedule gives no number.
+    Raises ArgumentTypeError for a schedule that cannot be called, ArgumentError when it gives no number.
     """
 
     def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
         super().__init__()
+        if not callable(schedule):
+            raise ArgumentTypeError(
+                describe("bad schedule", expected="a function of the epoch", got=repr(schedule))
+            )
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         rate = learning_rate(self.model)
         takes_rate = _takes_two(self.schedule)
         value = self.schedule(epoch, rate) if takes_rate else self.schedule(epoch)
-        if not isinstance(value, int | float | np.number):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
             raise ArgumentError(
                 describe("the schedule must give a number", expected="a float", got=repr(value))
             )
@@ -37,7 +41,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if isinstance(logs, dict):
-            logs["lr"] = learning_rate(self.model)
+            logs["learning_rate"] = learning_rate(self.model)
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

@@ -9,15 +9,24 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from kgraph.errors import ArgumentTypeError, describe
 from kgraph.keras.callbacks.base import Callback, Logs
 
 
 class LambdaCallback(Callback):
-    """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))`."""
+    """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))`.
+
+    Raises ArgumentTypeError for a name that is no hook.
+    """
 
     def __init__(self, **hooks: Callable[..., Any] | None) -> None:
         super().__init__()
         for name, hook in hooks.items():
+            if not name.startswith("on_") or not hasattr(Callback, name):
+                known = [key for key in vars(Callback) if key.startswith("on_")]
+                raise ArgumentTypeError(
+                    describe("LambdaCallback: unknown hook", expected=", ".join(known), got=name)
+                )
             if hook is not None:
                 setattr(self, name, hook)
 
