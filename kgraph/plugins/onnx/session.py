@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4  # what it would log below that comes as an exception too
     settings.intra_op_num_threads = options.threads
     if model.state_inputs:
         # The highest level re-orders data around convolutions and pools. With weights as inputs that cannot be done
@@ -48,6 +48,21 @@ def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
         raise BackendError(
             describe(f"onnxruntime refuses the model: {error}", where=model.proto.graph.name)
         ) from error
+
+
+def failure(error: Exception, function: Function) -> BackendError:
+    """What a failed run is reported as. The runtime's own text names the node, which carries the layer's name.
+
+    No variable has changed: a run writes into buffers that are not current yet.
+    """
+    return BackendError(
+        describe(
+            "the runtime could not compute a step",
+            expected="data that every layer can work on, such as indices within bounds",
+            got=error,
+            where=function.name,
+        )
+    )
 
 
 class CompiledFunction:
@@ -130,6 +145,19 @@ class OnnxExecutable:
         env = bind_inputs(compiled.function, arrays)
         frozen = compiled.frozen() if function in self._freezable else None
         model, session = frozen or (compiled.model, compiled.session)
+        try:
+            return self._run(compiled, model, session, arrays, env)
+        except Exception as error:
+            raise failure(error, compiled.function) from error
+
+    def _run(
+        self,
+        compiled: CompiledFunction,
+        model: Model,
+        session: Any,
+        arrays: Sequence[Array],
+        env: Mapping[str, int],
+    ) -> list[Array]:
         if not model.state_inputs and not model.state_outputs:
             return list(session.run(None, dict(zip(model.inputs, arrays, strict=True))))
         start = time.perf_counter()
@@ -180,7 +208,10 @@ class OnnxStep:
         if self._copies_inputs:
             for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
                 binding.bind_cpu_input(name, array)
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise failure(error, self._compiled.function) from error
         self.parity ^= 1
         self._compiled.note_run()
 
