@@ -72,6 +72,7 @@ class Layer(Weighted):
         self._trainable_weights: list[Variable] = []
         self._non_trainable_weights: list[Variable] = []
         self._losses: list[Any] = []
+        self._activity_penalties: list[Tensor] = []
         self._updates: list[tuple[ir.Variable, ir.Value]] = []
         self._metrics: list[Any] = []
         self._gate = Gate(self.name)
@@ -162,14 +163,24 @@ class Layer(Weighted):
 
     @property
     def losses(self) -> list[Any]:
-        """Losses added in `call`, and those of regularisers on trainable weights."""
-        found = [loss() if callable(loss) else loss for loss in self._losses]
-        if self._trainable:
-            for weight in self._trainable_weights:
-                if weight.regularizer is not None:
-                    with scope(self.name), scope("regularizer"):
-                        found.append(weight.regularizer(weight))
-        return found + [loss for layer in self._sublayers() for loss in layer.losses]
+        """Losses added in `call`, and the penalties of regularisers."""
+        return [*self.added_losses, *self.penalties]
+
+    @property
+    def added_losses(self) -> list[Any]:
+        """What `add_loss` was given, here and in the layers inside."""
+        mine = [loss() if callable(loss) else loss for loss in self._losses]
+        return mine + [loss for layer in self._sublayers() for loss in layer.added_losses]
+
+    @property
+    def penalties(self) -> list[Tensor]:
+        """The terms of regularisers, of activities and of trainable weights. They count in training only."""
+        found = list(self._activity_penalties)
+        for weight in self._trainable_weights if self._trainable else ():
+            if weight.regularizer is not None:
+                with scope(self.name), scope("regularizer"):
+                    found.append(weight.regularizer(weight))
+        return found + [penalty for layer in self._sublayers() for penalty in layer.penalties]
 
     @property
     def updates(self) -> list[tuple[ir.Variable, ir.Value]]:
@@ -184,8 +195,9 @@ class Layer(Weighted):
         return [*mine, *(gate for layer in self._sublayers() for gate in layer.closed_gates)]
 
     @property
-    def metrics(self) -> list[Any]:
-        return [*self._metrics, *(metric for layer in self._sublayers() for metric in layer.metrics)]
+    def added_metrics(self) -> list[tuple[str, Any]]:
+        """What `add_metric` was given, here and in the layers inside."""
+        return [*self._metrics, *(metric for layer in self._sublayers() for metric in layer.added_metrics)]
 
     # -- calling
 
@@ -271,7 +283,8 @@ class Layer(Weighted):
             return
         for tensor in flatten(outputs):
             with scope(self.name), scope("activity_regularizer"):
-                self.add_loss(self.activity_regularizer(tensor) / Tensor(_batch_size(tensor)), inputs=True)
+                penalty = self.activity_regularizer(tensor) / Tensor(_batch_size(tensor))
+            self._activity_penalties.append(penalty)
 
     def _record_node(self, inputs: Any, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         node = Node(self, inputs, outputs, args, kwargs)

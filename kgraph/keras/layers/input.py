@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from kgraph.errors import ArgumentError, describe
 from kgraph.ir import graph as ir
+from kgraph.ir.dims import Sym
 from kgraph.keras import settings
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.nodes import Node, remember
@@ -49,6 +52,7 @@ class InputLayer(Layer):
                     batch_size,
                     *((input_shape,) if isinstance(input_shape, int) else input_shape),
                 )
+            _check_shape(batch_input_shape, self.name)
             kind = dtype or settings.floatx()
             tensor = Tensor(
                 ir.Input(self.name, placeholder_type(batch_input_shape, kind, self.name)), self.name
@@ -70,6 +74,16 @@ class InputLayer(Layer):
             "sparse": False,
             "name": self.name,
         }
+
+
+def _check_shape(shape: Any, where: str) -> None:
+    """Raise ArgumentError unless a shape is made of sizes, and of None for those that vary."""
+    for size in shape:
+        is_size = isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 0
+        if not is_size and size is not None and not isinstance(size, Sym):
+            raise ArgumentError(
+                describe("bad shape of an input", expected="integers or None", got=shape, where=where)
+            )
 
 
 def Input(

@@ -104,6 +104,15 @@ serialize, deserialize = _LOOKUP.serialize, _LOOKUP.deserialize
 _CLASSES = {to_snake_case(name): entry for name, entry in _LOOKUP.names.items() if isinstance(entry, type)}
 
 
+SHORTHANDS = {
+    "accuracy": "accuracy",
+    "acc": "accuracy",
+    "crossentropy": "crossentropy",
+    "ce": "crossentropy",
+}
+"""Names whose meaning depends on the output and its loss."""
+
+
 def get(identifier: Any) -> Any:
     """A metric or metric function from a name, plain data, a class or a callable, which stays itself.
 
@@ -120,9 +129,10 @@ def for_output(identifier: Any, output: Any, loss: Any) -> Metric:
     "accuracy" ("acc") and "crossentropy" ("ce") stand for the kind that fits the output and its loss. A function that
     returns a dict becomes several reported metrics. Raises ArgumentError for an unknown name.
     """
-    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+    kind = SHORTHANDS.get(identifier.lower()) if isinstance(identifier, str) else None
+    if kind == "accuracy":
         return MeanMetricWrapper(_accuracy(output, loss), identifier)
-    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+    if kind == "crossentropy":
         return MeanMetricWrapper(_crossentropy(output, loss), identifier)
     found = get(identifier)
     if isinstance(found, Metric):

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from kgraph.keras.layers.registry import register
+from kgraph.keras.models.later import (
+    load_model,
+    model_from_config,
+    model_from_json,
+    model_from_yaml,
+    save_model,
+)
 from kgraph.keras.models.model import Model
 from kgraph.keras.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential"]
+__all__ = [
+    "Model",
+    "Sequential",
+    "load_model",
+    "model_from_config",
+    "model_from_json",
+    "model_from_yaml",
+    "save_model",
+]
 
 register({"Model": Model, "Functional": Model, "Sequential": Sequential})

@@ -11,13 +11,14 @@ from kgraph.keras import settings
 from kgraph.keras.export import export
 from kgraph.keras.layers.input import Input
 from kgraph.keras.layers.nodes import flatten
+from kgraph.keras.models.later import Later
 from kgraph.keras.models.network import Network
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.data import as_array, is_several
 from kgraph.keras.training.trainer import Trainer
 
 
-class Model(Trainer, Network):
+class Model(Later, Trainer, Network):
     """A model from tensors to tensors, `Model(inputs, outputs)`, or a subclass with a `call` of its own.
 
     The Keras 1 keywords `input` and `output` are understood.

@@ -19,6 +19,7 @@ from kgraph.keras.layers.nodes import Node, flatten, map_structure
 from kgraph.keras.models.summary import print_summary
 from kgraph.keras.models.wiring import network_config, network_from_config
 from kgraph.keras.tensor import Tensor
+from kgraph.keras.utils.naming import distinct
 
 
 class Network(Layer):
@@ -67,7 +68,7 @@ class Network(Layer):
         self.inputs, self.outputs = sources, ends
         self._nodes, self._graph_layers = nodes, layers
         self.input_names = [t._keras_history[0].name for t in sources]
-        self.output_names = _unique_names([t._keras_history[0].name for t in ends])
+        self.output_names = distinct([t._keras_history[0].name for t in ends])
         self._is_graph_network = True
         self.built = True
 
@@ -288,17 +289,6 @@ def layers_by_depth(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> list[La
 def _node_of(tensor: Tensor) -> Node:
     layer, index, _ = tensor._keras_history
     return layer._inbound_nodes[index]
-
-
-def _unique_names(names: Sequence[str]) -> list[str]:
-    """Names with _1, _2 … after repeats: one layer can give several outputs."""
-    seen: dict[str, int] = {}
-    made = []
-    for name in names:
-        count = seen.get(name, 0)
-        seen[name] = count + 1
-        made.append(f"{name}_{count}" if count else name)
-    return made
 
 
 def _masks(mask: Any, tensors: Sequence[Tensor]) -> list[Any]:

@@ -153,6 +153,15 @@ class Sequential(Model):
                 layer._inbound_nodes = nodes
             raise
 
+    def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """The same as `predict`, under its name in Keras 1 and 2."""
+        return self.predict(x, batch_size, verbose)
+
+    def predict_classes(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """The class of each sample: the largest of several outputs, or whether the only one is above 0.5."""
+        found = self.predict(x, batch_size, verbose)
+        return found.argmax(-1) if found.shape[-1] > 1 else (found > 0.5).astype("int32")
+
     def get_config(self) -> dict[str, Any]:
         """Name, layers and, when it is known, the input shape."""
         config: dict[str, Any] = {

@@ -1,30 +1,50 @@
-"""Reading the arguments of the training methods."""
+"""Reading the arguments of the training methods: what they may be, and old spellings."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kgraph.errors import ArgumentError, DataError, UnsupportedError, describe
 from kgraph.ir.types import Array
-from kgraph.keras.training.data import as_array, in_order
+from kgraph.keras.training.data import refuse_batches
+
+
+def whole_number(value: Any, name: str, least: int) -> int:
+    """`value` as an int. Raises ArgumentError for anything but an integer of `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ArgumentError(describe(f"bad {name}", expected=f"an integer, {least} or more", got=repr(value)))
+    return int(value)
+
+
+def verbosity(verbose: Any) -> int:
+    """0 silent, 1 ("auto", True) a progress bar, 2 a line per epoch. Raises ArgumentError for anything else."""
+    chosen = 1 if isinstance(verbose, str) and verbose == "auto" else verbose
+    if not isinstance(chosen, int | np.integer | np.bool_) or chosen not in (0, 1, 2):
+        raise ArgumentError(describe("bad verbose", expected="0, 1, 2 or 'auto'", got=repr(verbose)))
+    return int(chosen)
+
+
+def check_shuffle(shuffle: Any) -> None:
+    """Raise ArgumentError unless `shuffle` is a bool or "batch"."""
+    if not isinstance(shuffle, bool | np.bool_ | int) and not (
+        isinstance(shuffle, str) and shuffle == "batch"
+    ):
+        raise ArgumentError(describe("bad shuffle", expected="True, False or 'batch'", got=repr(shuffle)))
 
 
 def shuffled(size: int, batch_size: int, shuffle: Any) -> Array | None:
     """The order of the samples for one epoch; None for the order they are in.
 
-    Raises ArgumentError unless `shuffle` is a bool or "batch" (whole batches change places).
+    With "batch", whole batches change places and what is left stays at the end.
     """
-    if shuffle == "batch":
+    if isinstance(shuffle, str):
         whole = np.arange(size // batch_size)
         np.random.shuffle(whole)
         order = (whole[:, None] * batch_size + np.arange(batch_size)).reshape(-1)
         return np.concatenate([order, np.arange(len(order), size)])
-    if not isinstance(shuffle, bool | np.bool_):
-        raise ArgumentError(describe("bad shuffle", expected="True, False or 'batch'", got=repr(shuffle)))
     if not shuffle:
         return None
     order = np.arange(size)
@@ -32,52 +52,34 @@ def shuffled(size: int, batch_size: int, shuffle: Any) -> Array | None:
     return order
 
 
-def targets_by_name(y: Any, trained: Sequence[Any]) -> dict[str, Array]:
-    """The target arrays by output name; labels without a last axis get one."""
-    names = [o.name for o in trained]
-    if not names:
-        return {}
-    objectives = {o.name: o for o in trained}
-    arrays = {
-        n: as_array(a, f"target {n!r}") for n, a in zip(names, in_order(y, names, "target"), strict=True)
-    }
-    return {n: a[:, None] if a.ndim == 1 and objectives[n].output.ndim > 1 else a for n, a in arrays.items()}
-
-
-def fit_weight(array: Array, leaf: Any, name: str) -> Array:
-    """Sample weights of the right rank. Raises DataError for others."""
-    if array.ndim != leaf.rank:
-        hint = (
-            "; compile with sample_weight_mode='temporal' for weights per time step"
-            if array.ndim == 2
-            else ""
-        )
-        raise DataError(
-            describe(
-                f"sample_weight of {name!r} has the wrong rank",
-                expected=f"rank {leaf.rank}{hint}",
-                got=array.shape,
-            )
-        )
-    return array
-
-
-def leaves_of(x: Any) -> Sequence[Any]:
-    """The arrays of some input data: of one, a list or a dict."""
-    if isinstance(x, Mapping):
-        return list(x.values())
-    return x if isinstance(x, list | tuple) and len(x) and np.ndim(x[0]) else [x]
+def check_frequency(frequency: Any) -> None:
+    """Raise ArgumentError unless `validation_freq` is a positive integer or a container of epochs."""
+    is_container = hasattr(frequency, "__contains__") and not isinstance(frequency, str)
+    if not is_container:
+        whole_number(frequency, "validation_freq (or a container of epochs)", 1)
 
 
 def is_due(frequency: Any, epoch: int) -> bool:
     """Whether validation runs after this epoch (counted from 0)."""
-    if isinstance(frequency, int | np.integer) and frequency >= 1:
+    if isinstance(frequency, int | np.integer):
         return (epoch + 1) % frequency == 0
-    if hasattr(frequency, "__contains__") and not isinstance(frequency, str):
-        return (epoch + 1) in frequency
-    raise ArgumentError(
-        describe("bad validation_freq", expected="an integer or a container of epochs", got=frequency)
-    )
+    return (epoch + 1) in frequency
+
+
+def unpack_validation(data: Any) -> tuple[Any, Any, Any]:
+    """x, y and sample weights out of `validation_data`. Raises DataError unless it is a tuple of two or three."""
+    refuse_batches(data, "validation_data")
+    if not isinstance(data, list | tuple) or len(data) not in (2, 3):
+        size = f" of {len(data)}" if isinstance(data, list | tuple) else ""
+        raise DataError(
+            describe(
+                "bad validation_data",
+                expected="(x, y) or (x, y, sample_weight)",
+                got=f"{type(data).__name__}{size}",
+            )
+        )
+    x, y, *rest = data
+    return x, y, rest[0] if rest else None
 
 
 def refuse_later(**arguments: Any) -> None:
@@ -88,6 +90,7 @@ def refuse_later(**arguments: Any) -> None:
                 describe(
                     f"{name} is not taken yet",
                     expected="arrays, which say themselves how many steps there are",
+                    got=repr(value),
                 )
             )
 

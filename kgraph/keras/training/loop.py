@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -59,10 +60,21 @@ def interruptible() -> Iterator[Interrupt]:
     interrupt.check()
 
 
+@dataclass(frozen=True)
+class Run:
+    """A compiled function by name, and the data to run it over."""
+
+    executable: Executable
+    name: str
+    data: ArrayData
+
+    def step(self, size: int) -> Step:
+        """The function for batches of a size."""
+        return self.executable.step(self.name, [(size, *array.shape[1:]) for array in self.data.arrays])
+
+
 def run_epoch(
-    executable: Executable,
-    name: str,
-    data: ArrayData,
+    run: Run,
     order: Array | None,
     interrupt: Interrupt,
     on_begin: Callable[[int, int], None] | None = None,
@@ -74,13 +86,12 @@ def run_epoch(
     `order` permutes the samples. `on_begin(batch, size)` and `on_end(batch, size, numbers)` are called around
     each step.
     """
-    step: Step | None = None
     size = -1
-    for batch, (start, stop) in enumerate(data.ranges()):
+    for batch, (start, stop) in enumerate(run.data.ranges()):
         if stop - start != size:
             size = stop - start
-            step = executable.step(name, [(size, *array.shape[1:]) for array in data.arrays])
-            pairs = list(zip(data.arrays, step.inputs, strict=True))
+            step = run.step(size)
+            pairs = list(zip(run.data.arrays, step.inputs, strict=True))
             numbers = step.outputs[0]
         if on_begin is not None:
             on_begin(batch, size)
@@ -92,7 +103,6 @@ def run_epoch(
             for source, buffer in pairs:
                 # "clip" because "raise" makes take() go through a second buffer; the indices are in range.
                 source.take(picked, 0, buffer, "clip")
-        assert step is not None
         step()
         if on_end is not None:
             on_end(batch, size, numbers)
@@ -103,10 +113,10 @@ def run_epoch(
     return numbers
 
 
-def run_once(executable: Executable, name: str, arrays: Sequence[Array]) -> Array:
-    """Run a function on one batch; the numbers it reports."""
-    step = executable.step(name, [array.shape for array in arrays])
-    for buffer, array in zip(step.inputs, arrays, strict=True):
+def run_once(run: Run) -> Array:
+    """Run a function on all samples as one batch; the numbers it reports."""
+    step = run.step(run.data.size)
+    for buffer, array in zip(step.inputs, run.data.arrays, strict=True):
         np.copyto(buffer, array)
     step()
     return step.outputs[0]
@@ -119,14 +129,18 @@ def predict_batches(
     size: int,
     batch_size: int,
     interrupt: Interrupt,
+    on_begin: Callable[[int, int], None] | None = None,
     on_end: Callable[[int, int], None] | None = None,
 ) -> list[Array]:
     """Run a function over batches of its inputs; each output for all samples."""
     parts: list[list[Array]] = []
     for batch, start in enumerate(range(0, size, batch_size)):
+        count = min(batch_size, size - start)
+        if on_begin is not None:
+            on_begin(batch, count)
         parts.append(executable.run(name, [array[start : start + batch_size] for array in arrays]))
         if on_end is not None:
-            on_end(batch, min(batch_size, size - start))
+            on_end(batch, count)
         interrupt.check()
     if len(parts) == 1:
         return parts[0]

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kgraph.errors import ArgumentError, describe
+import numpy as np
+
+from kgraph.errors import ArgumentError, DataError, describe
 from kgraph.ir.dims import symbol
 from kgraph.ir.graph import Input, scope
-from kgraph.ir.types import TensorType
+from kgraph.ir.types import Array, TensorType
+from kgraph.keras import losses as losses_module
 from kgraph.keras import metrics as metrics_module
+from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.losses import SparseCategoricalCrossentropy, as_loss, sparse_categorical_crossentropy
+from kgraph.keras.metrics import Metric
 from kgraph.keras.tensor import Tensor
 
 
@@ -42,6 +47,21 @@ class OutputObjective:
             dims = (dims[0] if dims else symbol("batch"), *extra)
         return Input(f"{self.name}_target", TensorType(self.output.dtype, tuple(dims)))
 
+    def check_labels(self, labels: Array) -> None:
+        """Raise DataError when integer labels are none of the classes: runtimes would read beside the output."""
+        classes = self.output.shape[-1] if self.is_sparse else None
+        if classes is None or not labels.size or getattr(self.loss, "ignore_class", None) is not None:
+            return
+        least, most = labels.min(), labels.max()
+        if least < 0 or most >= classes:
+            raise DataError(
+                describe(
+                    f"labels of {self.name!r} are none of its classes",
+                    expected=f"0 to {classes - 1}",
+                    got=f"{least} to {most}",
+                )
+            )
+
     def weights(self) -> Input:
         """The placeholder of the sample weights: one per sample, or per sample and time step."""
         rank = 2 if self.temporal else 1
@@ -59,6 +79,15 @@ def is_builtin(loss: Any) -> bool:
     """Whether a loss is one of ours, whose targets have the output's shape."""
     made_of = getattr(loss, "fn", None) or type(loss)
     return loss is None or made_of.__module__.startswith("kgraph.keras.losses")
+
+
+def check_identifiers(loss: Any, *metrics: Any) -> None:
+    """Refuse unknown names now, even if the outputs are not known yet. Raises ArgumentError."""
+    for item in flatten(loss):
+        losses_module.get(item)
+    for item in flatten(list(metrics)):
+        if isinstance(item, str) and item.lower() not in metrics_module.SHORTHANDS:
+            metrics_module.get(item)
 
 
 def make_objectives(
@@ -98,7 +127,7 @@ def make_objectives(
             name,
             output,
             None if losses[i] is None else as_loss(losses[i]),
-            float(weights[i]),
+            _number(weights[i], name),
             modes[i] == "temporal",
         )
         with scope(name):
@@ -126,9 +155,15 @@ def _per_output(value: Any, names: Sequence[str], what: str, default: Any = None
                 )
             )
         return [default if item is None else item for item in value]
-    if what == "loss_weights":
+    if what == "loss_weights":  # one number would hold for one output, but Keras takes none either
         raise ArgumentError(describe("bad loss_weights", expected="a list or a dict", got=repr(value)))
     return [value] * len(names)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ArgumentError(describe(f"bad loss_weights for {name!r}", expected="a number", got=repr(value)))
+    return float(value)
 
 
 def _metrics_per_output(value: Any, names: Sequence[str], what: str) -> list[list[Any]]:
@@ -139,9 +174,9 @@ def _metrics_per_output(value: Any, names: Sequence[str], what: str) -> list[lis
         _check_names(value, names, what)
         return [_as_list(value.get(name)) for name in names]
     if not isinstance(value, list | tuple):
-        if isinstance(value, str) or callable(value):
-            return [[value] for _ in names]
-        raise ArgumentError(describe(f"bad {what}", expected="a list or a dict", got=repr(value)))
+        if not isinstance(value, str) and not callable(value) and not isinstance(value, Metric):
+            raise ArgumentError(describe(f"bad {what}", expected="a list or a dict", got=repr(value)))
+        value = [value]
     if any(isinstance(item, list | tuple) for item in value):
         if len(value) != len(names):
             raise ArgumentError(
@@ -152,7 +187,8 @@ def _metrics_per_output(value: Any, names: Sequence[str], what: str) -> list[lis
                 )
             )
         return [_as_list(item) for item in value]
-    return [list(value) for _ in names]
+    # Each output counts for itself.
+    return [list(value) if i == 0 else metrics_module.clone_metrics(value) for i in range(len(names))]
 
 
 def _check_names(value: Mapping[str, Any], names: Sequence[str], what: str) -> None:

@@ -20,6 +20,7 @@ from kgraph.keras.backend.random import random_state, with_random_state
 from kgraph.keras.optimizers import traced_updates
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
 from kgraph.keras.training.objective import OutputObjective
+from kgraph.keras.utils.naming import distinct
 from kgraph.ops.broadcast import broadcast_to, reshape
 from kgraph.ops.logic import cast
 from kgraph.ops.reduce import reduce_mean
@@ -45,23 +46,30 @@ class Traced:
 class Training:
     """Builds and compiles the functions of one compiled model.
 
-    `trainable` is what was trainable at `compile`, and `closed` the gates of what was frozen: freezing a layer later
-    has no effect until the next `compile`.
+    What is frozen is read here, at `compile`: the `trainable` weights, the `closed` gates, the updates of layers and
+    the penalties of regularisers. Freezing a layer later has no effect until the next `compile`.
     """
 
-    def __init__(
-        self, model: Any, objectives: Sequence[OutputObjective], optimizer: Any, trainable: Sequence[Variable]
-    ) -> None:
+    def __init__(self, model: Any, objectives: Sequence[OutputObjective], optimizer: Any) -> None:
         self.model, self.objectives, self.optimizer = model, list(objectives), optimizer
-        self.trainable = list(trainable)
+        self.trainable: list[Variable] = list(model.trainable_weights)
         self.closed = frozenset(model.closed_gates)
+        self.updates, self.state_updates = list(model.updates), list(model.state_updates)
+        self.losses, self.penalties = self._reachable(model.added_losses), self._reachable(model.penalties)
         self.rng = random_state(model.name)
         self._loss = Mean("loss")
         self._output_losses = (
             {o.name: Mean(f"{o.name}_loss") for o in self.trained} if len(self.trained) > 1 else {}
         )
+        added = [(name, value) for name, value in model.added_metrics if model.reachable(as_value(value))]
+        self._added_metrics = [(Mean(name), Tensor(scalar(as_value(value)))) for name, value in added]
         self._traced: dict[Any, Traced] = {}
         self._compiled: dict[ir.Function, Executable] = {}
+
+    def _reachable(self, losses: Sequence[Any]) -> list[Tensor]:
+        """The terms that depend on this model alone, as scalars: a shared layer has those of other models too."""
+        values = [as_value(loss) for loss in losses]
+        return [Tensor(scalar(value)) for value in values if self.model.reachable(value)]
 
     @property
     def trained(self) -> list[OutputObjective]:
@@ -77,12 +85,13 @@ class Training:
             for metric in [*objective.metrics, *objective.weighted_metrics]:
                 for name in metric_names(metric, objective):
                     names.append(f"{objective.name}_{name}" if many else name)
-        return [*names, *(name for name, _ in self.model.metrics)]
+        return distinct([*names, *(mean.name for mean, _ in self._added_metrics)])
 
     @property
     def metric_variables(self) -> list[Variable]:
         """Every accumulator of the reported numbers."""
-        found = [*self._loss.weights, *(v for mean in self._output_losses.values() for v in mean.weights)]
+        means = [self._loss, *self._output_losses.values(), *(mean for mean, _ in self._added_metrics)]
+        found = [variable for mean in means for variable in mean.weights]
         for objective in self.objectives:
             for metric in [*objective.metrics, *objective.weighted_metrics]:
                 found += metric.weights
@@ -122,7 +131,7 @@ class Training:
         weights = {o.name: o.weights() for o in self.trained if o.name in weighted}
         inputs = model_inputs(self.model)
         with collect_updates() as updates:
-            total, logs = self._losses_and_metrics(targets, weights)
+            total, logs = self._losses_and_metrics(targets, weights, training)
         numbers = [cast(as_value(value), "float32") for value in logs]
         outputs = {"loss": total, "logs": stack(numbers, 0)}
         outputs |= {
@@ -130,7 +139,7 @@ class Training:
             for name, v in zip(self.metrics_names, numbers, strict=True)
         }
         leaves = (*inputs, *targets.values(), *weights.values())
-        all_updates = compose_updates(self.model, training) | updates
+        all_updates = compose_updates(self.model, self.updates if training else self.state_updates) | updates
         forward = compiler.specialise(
             ir.Function(kind, leaves, outputs, all_updates), training, closed=self.closed
         )
@@ -148,7 +157,7 @@ class Training:
         )
 
     def _losses_and_metrics(
-        self, targets: Mapping[str, ir.Input], weights: Mapping[str, ir.Input]
+        self, targets: Mapping[str, ir.Input], weights: Mapping[str, ir.Input], training: bool
     ) -> tuple[ir.Value, list[Any]]:
         """The loss to minimise, and the numbers to report, in the order of `metrics_names`."""
         total: Tensor | None = None
@@ -171,20 +180,20 @@ class Training:
             for metric in objective.weighted_metrics:
                 with scope(objective.name), scope(metric.name):
                     metric_values += metric_result(metric, y_true, y_pred, metric_weight(weight, mask))
-        for loss in self.model.losses:
-            if self.model.reachable(as_value(loss)):
-                term = Tensor(scalar(as_value(loss)))
-                total = term if total is None else total + term
-        if total is None:
+        for term in [*self.losses, *(self.penalties if training else ())]:
+            total = term if total is None else total + term
+        if total is None and training:
             raise GraphError(
                 describe(
                     "there is nothing to minimise",
                     expected="a loss for an output, or add_loss",
+                    got="compile(loss=None)",
                     where=self.model.name,
                 )
             )
+        total = Tensor(as_value(0.0)) if total is None else total
         reported = [self._loss.update(total, batch), *output_losses, *metric_values]
-        reported += [scalar(as_value(value)) for _, value in self.model.metrics]
+        reported += [mean.update(value, batch) for mean, value in self._added_metrics]
         return as_value(total), reported
 
     def _with_optimizer(self, forward: ir.Function) -> ir.Function:
@@ -198,6 +207,7 @@ class Mean:
     """The mean of a number over the samples since the last reset: two accumulators."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self.total = Variable(0.0, "float32", f"{name}/total", role="metric")
         self.count = Variable(0.0, "float32", f"{name}/count", role="metric")
 
@@ -215,7 +225,9 @@ class Mean:
 def trace_predict(model: Any, state: Variable | None = None) -> Traced:
     """The inference function of a model, with states of stateful layers as updates."""
     outputs = dict(zip(model.output_names, [as_value(t) for t in model.outputs], strict=True))
-    function = ir.Function("predict", model_inputs(model), outputs, compose_updates(model, training=False))
+    function = ir.Function(
+        "predict", model_inputs(model), outputs, compose_updates(model, model.state_updates)
+    )
     function = compiler.specialise(function, training=False)
     if state is not None:
         function = with_random_state(function, state)
@@ -227,13 +239,15 @@ def model_inputs(model: Any) -> tuple[ir.Input, ...]:
     return tuple(t.value for t in model.inputs if isinstance(t.value, ir.Input))
 
 
-def compose_updates(model: Any, training: bool) -> dict[ir.Variable, ir.Value]:
-    """The updates of a model's layers. A layer that was called twice updates its state twice, one after the other.
+def compose_updates(
+    model: Any, wanted: Sequence[tuple[ir.Variable, ir.Value]]
+) -> dict[ir.Variable, ir.Value]:
+    """Updates of a model's layers as one new value per variable.
 
-    Outside of training only the states of stateful layers change.
+    A layer that was called twice updates its state twice, one after the other.
     """
     updates: dict[ir.Variable, ir.Value] = {}
-    for variable, value in model.updates if training else model.state_updates:
+    for variable, value in wanted:
         if not model.reachable(value):
             continue  # made when a layer was called elsewhere
         if variable in updates:

@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kgraph import compiler
-from kgraph.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    DataError,
-    NotCompiledError,
-    UnsupportedError,
-    describe,
-)
+from kgraph.errors import ArgumentTypeError, DataError, NotCompiledError, UnsupportedError, describe
 from kgraph.ir.graph import Input
-from kgraph.keras import losses, optimizers
+from kgraph.ir.types import Array
+from kgraph.keras import optimizers
 from kgraph.keras.callbacks.base import CallbackList, History, flat_callbacks
 from kgraph.keras.callbacks.progress import ProgbarLogger
-from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.arguments import (
     as_result,
-    fit_weight,
+    check_frequency,
+    check_shuffle,
     is_due,
-    leaves_of,
     old_keyword,
     refuse_later,
     shuffled,
-    targets_by_name,
+    unpack_validation,
+    verbosity,
+    whole_number,
 )
-from kgraph.keras.training.data import (
-    ArrayData,
-    check_lengths,
-    class_weights,
-    fit_array,
-    standardize,
-)
-from kgraph.keras.training.loop import as_logs, interruptible, predict_batches, run_epoch, run_once
-from kgraph.keras.training.objective import make_objectives
-from kgraph.keras.training.program import Traced, Training, trace_predict
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from kgraph.keras.training.data import count_samples, refuse_batches
+from kgraph.keras.training.feed import Feed, input_arrays, target_arrays
+from kgraph.keras.training.loop import Run, as_logs, interruptible, predict_batches, run_epoch, run_once
+from kgraph.keras.training.objective import check_identifiers, make_objectives
+from kgraph.keras.training.program import Training, trace_predict
+from kgraph.keras.training.weighting import sample_weights
 
 
 class Trainer:
@@ -55,10 +44,12 @@ class Trainer:
     name: str
     inputs: list[Tensor]
     outputs: list[Tensor]
+    input_names: list[str]
     output_names: list[str]
-    stop_training: bool
+    stop_training: bool = False
     optimizer: Any = None
     loss: Any = None
+    history: Any = None
     _training: Training | None = None
     _predictor: Any = None
     _compile_arguments: dict[str, Any] | None = None
@@ -91,28 +82,25 @@ class Trainer:
                 raise ArgumentTypeError(
                     describe("compile: unknown keyword argument", got=name, where=self.name)
                 )
-        self.optimizer = optimizers.get(optimizer)
-        self.loss = loss
-        self._compile_arguments = {
+        arguments = {
             "loss": loss,
             "metrics": metrics,
             "loss_weights": loss_weights,
             "weighted_metrics": weighted_metrics,
             "sample_weight_mode": sample_weight_mode,
         }
-        self._training = None
-        for item in flatten(loss):
-            losses.get(item)  # an unknown name is refused now, even if the outputs are not known yet
-        self._trainable_at_compile = list(self.trainable_weights) if self.inputs else None
-        if self.inputs:
-            self._prepare()
+        check_identifiers(loss, metrics, weighted_metrics)
+        chosen = optimizers.get(optimizer)
+        # Nothing is changed before all of it is known to be right.
+        training = self._make_training(arguments, chosen) if self.inputs else None
+        self.optimizer, self.loss, self._compile_arguments, self._training = chosen, loss, arguments, training
+
+    def _make_training(self, arguments: dict[str, Any], optimizer: Any) -> Training:
+        return Training(self, make_objectives(self.output_names, self.outputs, **arguments), optimizer)
 
     def _prepare(self) -> Training:
         if self._training is None:
-            arguments = self._require_compiled()
-            objectives = make_objectives(self.output_names, self.outputs, **arguments)
-            trainable = self._trainable_at_compile or list(self.trainable_weights)
-            self._training = Training(self, objectives, self.optimizer, trainable)
+            self._training = self._make_training(self._require_compiled(), self.optimizer)
         return self._training
 
     def _require_compiled(self) -> dict[str, Any]:
@@ -129,7 +117,12 @@ class Trainer:
         """The graph has changed: build the functions again when they are next needed."""
         self._training = None
         self._predictor = None
-        self._trainable_at_compile = None
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metric objects of all outputs. Empty before compile."""
+        objectives = self._training.objectives if self._training is not None else []
+        return [metric for o in objectives for metric in [*o.metrics, *o.weighted_metrics]]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -154,7 +147,7 @@ class Trainer:
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: Any = True,
-        class_weight: Mapping[int, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -180,156 +173,66 @@ class Trainer:
                 describe("fit: unknown keyword argument", got=", ".join(kwargs), where=self.name)
             )
         refuse_later(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        wanted = range(whole_number(initial_epoch, "initial_epoch", 0), whole_number(epochs, "epochs", 0))
+        level = verbosity(verbose)
+        check_shuffle(shuffle)
+        check_frequency(validation_freq)
         self._require_compiled()
-        data, traced, weighted = self._training_data(
-            x, y, batch_size, sample_weight, class_weight, "train_step"
-        )
-        validation = None
+        feed = self._feed(x, y, sample_weight)
+        held_out = None
         if validation_data is not None:
-            validation = self._validation_data(validation_data, validation_batch_size or data.batch_size)
+            held_out = self._feed(*unpack_validation(validation_data))
         elif validation_split:
-            data, last = data.split(validation_split)
-            validation = (last, self._prepare().step("eval_step", weighted, self._shapes(traced, last)))
-        return self._fit_loop(
-            data, traced, epochs, initial_epoch, verbose, callbacks, validation, shuffle, validation_freq
-        )
-
-    def _fit_loop(
-        self,
-        data: ArrayData,
-        traced: Traced,
-        epochs: int,
-        initial_epoch: int,
-        verbose: Any,
-        callbacks: Any,
-        validation: Any,
-        shuffle: Any,
-        validation_freq: Any,
-    ) -> Any:
-        training = self._prepare()
-        executable = training.executable(traced)
-        names = training.metrics_names
+            feed, held_out = feed.split(validation_split)
+        run = self._bind("train_step", feed.weighted_by_class(class_weight), batch_size)
+        check = held_out and self._bind("eval_step", held_out, validation_batch_size or run.data.batch_size)
+        names = self._prepare().metrics_names
         self.history = History()
         params = {
-            "batch_size": data.batch_size,
-            "epochs": epochs,
-            "steps": data.steps,
-            "samples": data.size,
-            "verbose": verbose,
-            "do_validation": validation is not None,
-            "metrics": [*names, *(f"val_{name}" for name in names if validation is not None)],
+            "batch_size": run.data.batch_size,
+            "epochs": wanted.stop,
+            "steps": run.data.steps,
+            "samples": run.data.size,
+            "verbose": level,
+            "do_validation": check is not None,
+            "metrics": [*names, *(f"val_{name}" for name in names if check is not None)],
         }
-        bar = [ProgbarLogger()] if verbose else []
+        bar = [ProgbarLogger()] if level else []
         hooks = CallbackList([*flat_callbacks(callbacks), *bar, self.history], self, params)
-        self.stop_training = False
+        self._run_epochs(wanted, run, check, hooks, shuffle, validation_freq)
+        return self.history
+
+    def _run_epochs(
+        self, epochs: range, run: Run, check: Run | None, hooks: CallbackList, shuffle: Any, frequency: Any
+    ) -> None:
+        names = self._prepare().metrics_names
         on_begin, on_end = hooks.batch_begin("train"), hooks.batch_end("train", names)
+        self.stop_training = False
+        logs: dict[str, float] = {}
         hooks.on_train_begin()
         with interruptible() as interrupt:
-            for epoch in range(initial_epoch, epochs):
+            for epoch in epochs:
                 self.reset_metrics()
                 hooks.on_epoch_begin(epoch)
-                order = shuffled(data.size, data.batch_size, shuffle)
-                numbers = run_epoch(
-                    executable,
-                    "train_step",
-                    data,
-                    order,
-                    interrupt,
-                    on_begin,
-                    on_end,
-                    lambda: self.stop_training,
-                )
+                order = shuffled(run.data.size, run.data.batch_size, shuffle)
+                numbers = run_epoch(run, order, interrupt, on_begin, on_end, lambda: self.stop_training)
                 logs = as_logs(names, numbers)
-                if validation is not None and is_due(validation_freq, epoch):
-                    values, function = validation
-                    self.reset_metrics()
-                    found = run_epoch(training.executable(function), "eval_step", values, None, interrupt)
+                if check is not None and is_due(frequency, epoch):
+                    found = self._evaluate(check, hooks, interrupt)
                     logs |= {f"val_{name}": number for name, number in as_logs(names, found).items()}
                 hooks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
-        hooks.on_train_end()
-        return self.history
+        hooks.on_train_end(logs)
 
-    def _training_data(
-        self, x: Any, y: Any, batch_size: Any, sample_weight: Any, class_weight: Any, kind: str
-    ) -> tuple[ArrayData, Traced, frozenset[str]]:
-        """The arrays of a step in its order, the step, and the outputs that have sample weights."""
-        self._build_for(x)
-        size = self._batch_size(batch_size)
-        training = self._prepare()
-        xs = self._input_arrays(x)
-        trained = training.trained
-        names = [o.name for o in trained]
-        ys = targets_by_name(y, trained)
-        weights = self._sample_weights(sample_weight, class_weight, ys)
-        weighted = frozenset(weights)
-        traced = training.step(kind, weighted, {n: a.shape for n, a in ys.items()})
-        leaves = traced.function.inputs[len(xs) :]
-        arrays = [*xs]
-        for name, leaf in zip(names, leaves, strict=False):
-            arrays.append(fit_array(ys[name], leaf, f"target {name!r}"))
-        for name, leaf in zip(traced.weights, leaves[len(names) :], strict=True):
-            arrays.append(fit_weight(weights[name], leaf, name))
-        labels = [
-            *traced.inputs,
-            *(f"{n}_target" for n in names),
-            *(f"{n}_sample_weight" for n in traced.weights),
-        ]
-        samples = check_lengths(arrays, labels)
-        self._check_batch(samples, size)
-        return ArrayData(arrays, int(size), samples), traced, weighted
-
-    def _sample_weights(
-        self, sample_weight: Any, class_weight: Any, ys: Mapping[str, Array]
-    ) -> dict[str, Array]:
-        names = list(ys)
-        found: dict[str, Array] = {}
-        if sample_weight is not None:
-            if isinstance(sample_weight, Mapping):
-                given = dict(sample_weight)
-            elif (
-                isinstance(sample_weight, list | tuple)
-                and len(sample_weight) == len(names)
-                and np.ndim(sample_weight[0])
-            ):
-                given = dict(zip(names, sample_weight, strict=True))
-            else:
-                given = dict.fromkeys(names, sample_weight)
-            unknown = [name for name in given if name not in names]
-            if unknown:
-                raise DataError(
-                    describe(
-                        "sample_weight names no output", expected=", ".join(names), got=", ".join(unknown)
-                    )
-                )
-            found = {name: np.asarray(w, "float32") for name, w in given.items() if w is not None}
-        if class_weight is not None:
-            per_output = class_weight if any(isinstance(v, Mapping) for v in class_weight.values()) else None
-            for name in names:
-                table = per_output.get(name) if per_output else class_weight
-                if table is not None:
-                    weights = class_weights(ys[name], table)
-                    found[name] = found[name] * weights if name in found else weights
-        return found
-
-    def _validation_data(self, validation_data: Any, batch_size: int) -> tuple[ArrayData, Traced]:
-        if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
-            raise DataError(
-                describe(
-                    "bad validation_data",
-                    expected="(x, y) or (x, y, sample_weight)",
-                    got=f"{type(validation_data).__name__}"
-                    + (f" of {len(validation_data)}" if isinstance(validation_data, list | tuple) else ""),
-                )
-            )
-        x, y, *rest = validation_data
-        data, traced, _ = self._training_data(x, y, batch_size, rest[0] if rest else None, None, "eval_step")
-        return data, traced
-
-    def _shapes(self, traced: Traced, data: ArrayData) -> dict[str, tuple[int, ...]]:
-        first = len(traced.inputs)
-        return {n: a.shape for n, a in zip(traced.targets, data.arrays[first:], strict=False)}
+    def _evaluate(self, run: Run, hooks: CallbackList, interrupt: Any) -> Array:
+        """Run an evaluation step over all batches, with the hooks of testing; the numbers."""
+        names = self._prepare().metrics_names
+        self.reset_metrics()
+        hooks.on_test_begin()
+        numbers = run_epoch(run, None, interrupt, hooks.batch_begin("test"), hooks.batch_end("test", names))
+        hooks.on_test_end(as_logs(names, numbers))
+        return numbers
 
     # -- evaluate and predict
 
@@ -349,29 +252,17 @@ class Trainer:
     ) -> Any:
         """The loss and the metrics on data, without training behaviour: one number, or a list as in `metrics_names`.
 
+        Regularisers and class weights act in training only, so the loss is that of the outputs and of `add_loss`.
         Raises NotCompiledError before compile, DataError for data that does not fit.
         """
         refuse_later(steps=steps)
         self._require_compiled()
-        data, traced, _ = self._training_data(x, y, batch_size, sample_weight, None, "eval_step")
-        training = self._prepare()
-        self.reset_metrics()
-        names = training.metrics_names
-        hooks = self._hooks(callbacks, verbose, data.steps, data.size, names)
-        hooks.on_test_begin()
+        run = self._bind("eval_step", self._feed(x, y, sample_weight), batch_size)
+        names = self._prepare().metrics_names
+        hooks = self._hooks(callbacks, verbosity(verbose), run.data.steps, run.data.size, names)
         with interruptible() as interrupt:
-            numbers = run_epoch(
-                training.executable(traced),
-                "eval_step",
-                data,
-                None,
-                interrupt,
-                hooks.batch_begin("test"),
-                hooks.batch_end("test", names),
-            )
-        logs = as_logs(names, numbers)
-        hooks.on_test_end(logs)
-        return logs if return_dict else as_result(numbers)
+            numbers = self._evaluate(run, hooks, interrupt)
+        return as_logs(names, numbers) if return_dict else as_result(numbers)
 
     def predict(
         self,
@@ -389,39 +280,36 @@ class Trainer:
         Raises DataError for data that does not fit, or a number of samples that a stateful model cannot split evenly.
         """
         refuse_later(steps=steps)
-        self._build_for(x)
-        arrays = self._input_arrays(x)
-        size = check_lengths(arrays, self.input_names_fed)
+        level = verbosity(verbose)
+        arrays, size = self._prediction_data(x)
         batch = self._batch_size(batch_size)
         self._check_batch(size, batch)
         executable = self._predict_executable()
-        if not verbose and not callbacks and size <= batch:
+        if not level and not callbacks and size <= batch:
             outputs = executable.run("predict", arrays)
         else:
-            hooks = self._hooks(callbacks, verbose, -(-size // batch), size, ())
+            hooks = self._hooks(callbacks, level, -(-size // batch), size, ())
             hooks.on_predict_begin()
+            on_begin, on_end = hooks.batch_begin("predict"), hooks.batch_end("predict")
             with interruptible() as interrupt:
                 outputs = predict_batches(
-                    executable, "predict", arrays, size, batch, interrupt, hooks.batch_end("predict")
+                    executable, "predict", arrays, size, batch, interrupt, on_begin, on_end
                 )
             hooks.on_predict_end()
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _hooks(
-        self, callbacks: Any, verbose: Any, steps: int, samples: int, names: Sequence[str]
-    ) -> CallbackList:
-        params = {"steps": steps, "samples": samples, "verbose": verbose, "metrics": list(names), "epochs": 1}
-        return CallbackList(
-            [*flat_callbacks(callbacks), *([ProgbarLogger()] if verbose else [])], self, params
-        )
-
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        self._build_for(x)
-        arrays = self._input_arrays(x)
-        check_lengths(arrays, self.input_names_fed)
+        arrays, size = self._prediction_data(x)
+        self._check_batch(size, size)
         outputs = self._predict_executable().run("predict", arrays)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _hooks(
+        self, callbacks: Any, level: int, steps: int, samples: int, names: Sequence[str]
+    ) -> CallbackList:
+        params = {"steps": steps, "samples": samples, "verbose": level, "metrics": list(names), "epochs": 1}
+        return CallbackList([*flat_callbacks(callbacks), *([ProgbarLogger()] if level else [])], self, params)
 
     def _predict_executable(self) -> Any:
         if self._predictor is None:
@@ -429,12 +317,14 @@ class Trainer:
             self._predictor = compiler.compile_program([traced.function], freezable=["predict"])
         return self._predictor
 
+    # -- one batch
+
     def train_on_batch(
         self,
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
+        class_weight: Any = None,
         reset_metrics: bool = True,
     ) -> Any:
         """One update on one batch; the loss, or a list as in `metrics_names`."""
@@ -448,11 +338,11 @@ class Trainer:
 
     def _on_batch(self, kind: str, x: Any, y: Any, weights: Any, class_weight: Any, reset: bool) -> Any:
         self._require_compiled()
-        size = max(1, len(next(iter(leaves_of(x)))))
-        data, traced, _ = self._training_data(x, y, size, weights, class_weight, kind)
+        feed = self._feed(x, y, weights).weighted_by_class(class_weight)
+        run = self._bind(kind, feed, feed.size)
         if reset:
             self.reset_metrics()
-        return as_result(run_once(self._prepare().executable(traced), kind, data.arrays))
+        return as_result(run_once(run))
 
     # -- data
 
@@ -461,27 +351,45 @@ class Trainer:
         """The names of the inputs that data is given for."""
         return [n for n, t in zip(self.input_names, self.inputs, strict=True) if isinstance(t.value, Input)]
 
-    def _input_arrays(self, x: Any) -> list[Array]:
-        leaves = [t.value for t in self.inputs if isinstance(t.value, Input)]
-        return standardize(x, leaves, self.input_names_fed, "input") if leaves else []
+    def _feed(self, x: Any, y: Any, sample_weight: Any) -> Feed:
+        """Data as named arrays, checked. A model without input shape is built from the first data it sees."""
+        inputs = self._inputs_by_name(x)
+        trained = self._prepare().trained
+        return Feed.of(
+            inputs,
+            target_arrays(y, self.output_names, trained),
+            sample_weights(sample_weight, self.output_names, [objective.name for objective in trained]),
+        )
 
-    def _build_for(self, x: Any) -> None:
-        """Build a model that had no input shape from the first data it sees."""
+    def _bind(self, kind: str, feed: Feed, batch_size: Any) -> Run:
+        """The compiled step that takes such data, with the data."""
+        size = self._batch_size(batch_size)
+        self._check_batch(feed.size, size)
+        training = self._prepare()
+        traced = training.step(kind, frozenset(feed.weights), feed.target_shapes)
+        data = feed.data(traced, size)
+        return Run(training.executable(traced), kind, data)
+
+    def _inputs_by_name(self, x: Any) -> dict[str, Array]:
+        refuse_batches(x, "input")
         if not self.inputs:
             self._build_from_data(x)
+        leaves = [t.value for t in self.inputs if isinstance(t.value, Input)]
+        return input_arrays(x, leaves, self.input_names_fed)
+
+    def _prediction_data(self, x: Any) -> tuple[list[Array], int]:
+        inputs = self._inputs_by_name(x)
+        # A model whose inputs are all tensors that exist already has nothing to feed.
+        size = count_samples(inputs) if inputs else self._fixed_batch_size() or 1
+        return list(inputs.values()), size
 
     def _fixed_batch_size(self) -> int | None:
-        fixed = self.inputs[0].dims[0] if self.inputs and self.inputs[0].dims else None
-        return fixed if isinstance(fixed, int) else None
+        sizes = [t.dims[0] for t in self.inputs if t.dims and isinstance(t.dims[0], int)]
+        return sizes[0] if sizes else None
 
     def _batch_size(self, given: Any) -> int:
         """The batch size asked for; when none is, the fixed one of the model, or 32."""
-        size = (self._fixed_batch_size() or 32) if given is None else given
-        if not isinstance(size, int | np.integer) or size < 1:
-            raise ArgumentError(
-                describe("bad batch_size", expected="an integer of 1 or more", got=repr(given))
-            )
-        return int(size)
+        return (self._fixed_batch_size() or 32) if given is None else whole_number(given, "batch_size", 1)
 
     def _check_batch(self, samples: int, batch: int) -> None:
         """A model with a fixed batch size takes whole batches of exactly that size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
 # A word begins at a capital that follows a small letter, or that small letters or digits follow.
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z0-9])")
@@ -41,3 +42,16 @@ def unique_name(prefix: str) -> str:
 def reset_uids() -> None:
     """Begin all numbers at 1 again."""
     _last.clear()
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names with _1, _2 … after those that were there before.
+
+    >>> distinct(["out", "out", "out_1", "loss"])
+    ['out', 'out_1', 'out_1_1', 'loss']
+    """
+    made: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{i}" for i in range(1, len(names) + 1))
+        made[name if name not in made else next(n for n in numbered if n not in made)] = None
+    return list(made)
