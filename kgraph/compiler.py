@@ -52,11 +52,15 @@ def forward_passes(training: bool, closed: Iterable[Gate] = ()) -> list[Pass]:
 
 
 def final_passes(
-    backend: Backend, lowerings: Mapping[type[Op], Lowering], resting: bool = False
+    backend: Backend,
+    lowerings: Mapping[type[Op], Lowering],
+    resting: bool = False,
+    options: CompileOptions | None = None,
 ) -> list[Pass]:
     """The passes on whole functions, the last of which leave only ops that the backend lowers.
 
-    The weights of a `resting` function change rarely, so that work on them is as good as free.
+    The weights of a `resting` function change rarely, so that work on them is as good as free. `options` say where the
+    function will run; None: anywhere.
     """
 
     def supported(op: Op) -> bool:
@@ -69,6 +73,7 @@ def final_passes(
         FoldBatchNorm(),
         *([RearrangeWeights()] if resting else []),
         GateGradients(),
+        *backend.passes(None if resting else options),
         # A gradient repeats parts of the forward op's decomposition: these must meet before either is simplified.
         decompose,
         ShareEqualCalls(),
@@ -87,7 +92,6 @@ def final_passes(
         FoldConstants(),
         ShareEqualCalls(),
         *default_manager().passes("final"),
-        *backend.passes(),
         # What was fused is taken apart again where the backend has no kernel for it.
         decompose,
     ]
@@ -117,11 +121,11 @@ def compile_program(
     rows = {**default_manager().lowerings(backend.name), **(lowerings or {})}
     watcher = observer or default_observer()
     made: dict[str, Function] = {}
+    options = CompileOptions(settings.device, settings.strict, settings.threads, rows)
     for function in functions:
-        passes = switched(final_passes(backend, rows, function.name in freezable), settings.passes)
+        passes = switched(final_passes(backend, rows, function.name in freezable, options), settings.passes)
         made[function.name] = run_pipeline(function, passes, watcher)
     program = Program(made, frozenset(freezable))
-    options = CompileOptions(settings.device, settings.strict, settings.threads, rows)
     return backend.compile(program, options)
 
 

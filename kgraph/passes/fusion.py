@@ -20,7 +20,7 @@ class FuseLosses(Rewrite):
 @register("gate_gradients")
 @dataclass(frozen=True)
 class GateGradients(Rewrite):
-    """The gradient of a ReLU before a pooling works on the pooled tensor, which is smaller."""
+    """Gates and sums of gradients work on the tensor before a pooling spreads it, which is smaller."""
 
     rules: tuple[Rule, ...] = gradients.RULES
 

@@ -10,6 +10,7 @@ from kgraph.passes.rules import (
     arithmetic,
     broadcast,
     constants,
+    conv,
     logic,
     movement,
     products,
@@ -23,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     *movement.RULES,
     *reduction.RULES,
     *products.RULES,
+    *conv.RULES,
     *logic.RULES,
 )
 """Rules that keep values and gradients."""

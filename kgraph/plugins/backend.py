@@ -76,8 +76,11 @@ class Backend(Protocol):
     def supports(self, op: Op) -> bool:
         """Whether the backend lowers this op itself; composite ops that it does not are decomposed."""
 
-    def passes(self) -> Sequence[Pass]:
-        """Passes that prepare a function for this backend, run last, after the common ones."""
+    def passes(self, options: CompileOptions | None) -> Sequence[Pass]:
+        """Passes that prepare a function for this backend, before composite ops are decomposed.
+
+        `options` say where it will run; None: anywhere, as in a file, or with weights that are constants.
+        """
 
     def compile(self, program: Program, options: CompileOptions) -> Executable:
         """Compile. Raises BackendError when the device cannot be had, UnsupportedError for an op it lacks."""

@@ -64,11 +64,10 @@ def compile_as_is(function: Function, backend: str, device: str = "cpu") -> Exec
     def supported(op: Op) -> bool:
         return type(op) in rows or chosen.supports(op)
 
-    passes = [*chosen.passes(), Decompose(supported, f"backend {backend!r}")]
+    options = CompileOptions(device, threads=1, lowerings=rows)
+    passes = [*chosen.passes(options), Decompose(supported, f"backend {backend!r}")]
     prepared = run_pipeline(function, passes, Observer(verify=True))
-    return chosen.compile(
-        Program({function.name: prepared}), CompileOptions(device, threads=1, lowerings=rows)
-    )
+    return chosen.compile(Program({function.name: prepared}), options)
 
 
 def assert_agrees(

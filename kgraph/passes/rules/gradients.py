@@ -1,12 +1,13 @@
-"""Identities that gradients give rise to: a gate before the tensor grows is cheaper than one after it."""
+"""Identities that gradients give rise to: what happens before a tensor grows is cheaper than after it."""
 
 from __future__ import annotations
 
 from kgraph.ir.graph import Value
 from kgraph.ops.activations import Positive
+from kgraph.ops.broadcast import ReduceSum
 from kgraph.ops.elementwise import mul
-from kgraph.ops.pool import MaxPool, MaxPoolGrad
-from kgraph.passes.rewrite import Match, Rule, examples, f32
+from kgraph.ops.pool import AveragePoolGrad, MaxPool, MaxPoolGrad
+from kgraph.passes.rewrite import Declined, Match, Rule, examples, f32
 
 POOL = ((2, 2), (2, 2), ((0, 0), (0, 0)))
 
@@ -31,4 +32,34 @@ class GateBeforeMaxPoolGrad(Rule):
         return op(m.x, mul(m.dy, gate))
 
 
-RULES = (GateBeforeMaxPoolGrad(),)
+class SumOfMaxPoolGrad(Rule):
+    """sum(max_pool_grad(x, dy)) -> sum(dy), over all pixels: each element of dy goes to one pixel"""
+
+    operands = examples(x=f32(2, 3, 4, 6), dy=f32(2, 3, 2, 3))
+
+    def pattern(self, x: Value, dy: Value) -> Value:
+        return ReduceSum((0, 2, 3), False)(MaxPoolGrad(*POOL)(x, dy))
+
+    def replace(self, m: Match) -> Value | Declined:
+        return _sum_pixels(m, m.dy)
+
+
+class SumOfAveragePoolGrad(Rule):
+    """sum(average_pool_grad(dy)) -> sum(dy), over all pixels: each element of dy is shared out"""
+
+    operands = examples(dy=f32(2, 3, 2, 3))
+
+    def pattern(self, dy: Value) -> Value:
+        return ReduceSum((0, 2, 3), False)(AveragePoolGrad(*POOL, (4, 6))(dy))
+
+    def replace(self, m: Match) -> Value | Declined:
+        return _sum_pixels(m, m.dy)
+
+
+def _sum_pixels(m: Match, dy: Value) -> Value | Declined:
+    op = m.op(ReduceSum)
+    summed = {axis % dy.rank for axis in op.axes}
+    return op(dy) if summed >= set(range(2, dy.rank)) else Declined("some pixels stay apart")
+
+
+RULES: tuple[Rule, ...] = (GateBeforeMaxPoolGrad(), SumOfMaxPoolGrad(), SumOfAveragePoolGrad())

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from kgraph.ir.op import Op
 from kgraph.passes.base import Pass
+from kgraph.passes.fusion import FuseProducts
+from kgraph.passes.rules.fused import AddBiasToConv
 from kgraph.plugins.backend import CompileOptions, Program
-from kgraph.plugins.onnx.device import choose_device
+from kgraph.plugins.onnx.blocked.layout import BlockChannels
+from kgraph.plugins.onnx.device import choose_device, convolution_block
 from kgraph.plugins.onnx.emit import Target
 from kgraph.plugins.onnx.lowerings import TABLE
 from kgraph.plugins.onnx.session import OnnxExecutable
@@ -21,10 +24,19 @@ class OnnxBackend:
     def supports(self, op: Op) -> bool:
         return TABLE.supports(op)
 
-    def passes(self) -> Sequence[Pass]:
-        return ()
+    def passes(self, options: CompileOptions | None) -> Sequence[Pass]:
+        """On the CPU convolutions are brought into the layout of its fastest kernels.
+
+        Not with constant weights: there onnxruntime does so itself.
+        """
+        if options is None or choose_device(options.device, options.strict).kind != "cpu":
+            return ()
+        block = convolution_block()
+        return (FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else ()
 
     def compile(self, program: Program, options: CompileOptions) -> OnnxExecutable:
         device = choose_device(options.device, options.strict)
         table = TABLE.override(options.lowerings) if options.lowerings else TABLE
-        return OnnxExecutable(program, table, Target(device=device.kind, contrib=True), device, options)
+        block = convolution_block() if device.kind == "cpu" else 0
+        target = Target(device=device.kind, contrib=True, block=block)
+        return OnnxExecutable(program, table, target, device, options)

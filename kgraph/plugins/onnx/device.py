@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from kgraph.errors import ArgumentError, BackendError, describe
 
@@ -86,14 +89,34 @@ def cuda_problem(index: int) -> str:
     return ""
 
 
-def _tiny_session(device: Device) -> Any:
+@cache
+def convolution_block() -> int:
+    """How many channels the CPU's direct convolution kernels take as one block; 0 when there are none.
+
+    Asked of the runtime by looking where the second pixel of the first channel goes.
+    """
+    domain, channels = "com.microsoft.nchwc", 64
+    pixels = np.arange(2 * channels, dtype="float32").reshape(1, channels, 1, 2)
+    try:
+        session = _tiny_session(Device(), "ReorderInput", domain, pixels.shape)
+        blocked = session.run(None, {"x": pixels})[0]
+    except Exception:  # noqa: BLE001 - onnxruntime raises its own types; whatever it is, the kernels cannot be used
+        return 0
+    return int(np.flatnonzero(blocked.reshape(-1) == 1)[0])
+
+
+def _tiny_session(device: Device, op_type: str = "Neg", domain: str = "", shape: Sequence[int] = (1,)) -> Any:
     import onnxruntime
     from onnx import TensorProto, helper
 
-    info = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
-    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
-    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "probe", [info], [out])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    info = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(
+        [helper.make_node(op_type, ["x"], ["y"], domain=domain)], "probe", [info], [out]
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    opsets += [helper.make_opsetid(domain, 1)] if domain else []
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=device.providers())

@@ -42,6 +42,8 @@ class Target:
     opset: int = DEFAULT_OPSET
     device: str = "cpu"
     contrib: bool = False
+    block: int = 0
+    """The block size of the machine's convolution kernels; 0: the model must not depend on it."""
 
     def __post_init__(self) -> None:
         if self.opset not in IR_VERSIONS:
@@ -205,6 +207,15 @@ class Emitter:
         self.domains |= inner.domains
         return self._helper.make_graph(inner.nodes, name, inputs, outputs, inner.initializers)
 
+    def inline(self, function: Function, captured: Mapping[Value, str]) -> str:
+        """Emit a function with one output here; its inputs stand for the values that `captured` names."""
+        self._values.update(captured)
+        where = self._where
+        self.emit(function.calls())
+        self._where = where
+        (result,) = function.outputs.values()
+        return self.name(result)
+
     def require(self, opset: int, what: str, call: Call) -> None:
         """Raise UnsupportedError when the target's opset is older than `opset`."""
         if self.opset < opset:
@@ -246,16 +257,24 @@ class Emitter:
     def emit(self, calls: Sequence[Call]) -> None:
         """Lower calls, operands first."""
         for call in calls:
-            if not self._table.supports(call.op):
+            if not self._table.supports(call.op) and not call.op.is_composite():
                 raise UnsupportedError(
                     describe(f"no ONNX lowering for {call.op.name}", got=call.op, where=call.where)
                 )
             self._where = call.where
-            made = self._table[type(call.op)](self, call, [self.name(value) for value in call.inputs])
+            made = self._lower(call)
             names = [made] if isinstance(made, str) else list(made)
             for result, result_name in zip(call.results, names, strict=True):
                 self._values[result] = result_name
         self._where = ""
+
+    def _lower(self, call: Call) -> str | Sequence[str]:
+        if not self._table.supports(call.op):
+            return self.expand(call)
+        made: str | Sequence[str] = self._table[type(call.op)](
+            self, call, [self.name(v) for v in call.inputs]
+        )
+        return made
 
     def name(self, value: Value) -> str:
         """The name of a value that has been declared or emitted; constants become initialisers on first use."""

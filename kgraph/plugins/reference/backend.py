@@ -24,7 +24,7 @@ class ReferenceBackend:
     def supports(self, op: Op) -> bool:
         return True
 
-    def passes(self) -> Sequence[Pass]:
+    def passes(self, options: CompileOptions | None) -> Sequence[Pass]:
         return ()
 
     def compile(self, program: Program, options: CompileOptions) -> ReferenceExecutable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.lowerings import (
     activations,
+    blocked,
     conv,
     elementwise,
     indexing,
@@ -20,6 +21,7 @@ from kgraph.plugins.onnx.lowerings import (
 
 FAMILIES = (
     activations,
+    blocked,
     conv,
     elementwise,
     indexing,

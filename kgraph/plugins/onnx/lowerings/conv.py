@@ -10,7 +10,6 @@ from kgraph.ops.conv import Conv, ConvBias, ConvInputGrad
 from kgraph.ops.windows import span
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
-from kgraph.plugins.onnx.lowerings.decomposed import decomposed
 
 TABLE = LoweringTable()
 
@@ -21,7 +20,7 @@ def conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     assert isinstance(op, Conv | ConvBias)
     x, *others = operands
     if call.inputs[0].dtype != "float32":
-        return decomposed(emitter, call, operands)
+        return emitter.expand(call)
     befores, afters = [before for before, _ in op.pads], [after for _, after in op.pads]
     pads: list[Dim] = [*befores, *afters]
     if not all(isinstance(amount, int) for amount in pads):
@@ -49,7 +48,7 @@ def conv_input_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | 
     assert isinstance(op, ConvInputGrad)
     dy, w = call.inputs
     if dy.dtype != "float32":
-        return decomposed(emitter, call, operands)
+        return emitter.expand(call)
     kernel = w.type.static_shape[2:]
     spans = map(span, kernel, op.dilations)
     whole = [(n - 1) * s + k for n, s, k in zip(dy.shape[2:], op.strides, spans, strict=True)]

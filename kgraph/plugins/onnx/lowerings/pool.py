@@ -10,7 +10,7 @@ from kgraph.ops.pool import AveragePool, MaxPool
 from kgraph.ops.windows import Pads
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
-from kgraph.plugins.onnx.lowerings.decomposed import decomposed
+from kgraph.plugins.onnx.lowerings.blocked import blocked_pool, is_blocked_pool
 
 TABLE = LoweringTable()
 
@@ -20,6 +20,8 @@ def max_pool(emitter: Emitter, call: Call, operands: list[str]) -> str:
     op = call.op
     assert isinstance(op, MaxPool)
     (x,) = operands
+    if is_blocked_pool(emitter, op, call.inputs[0]):
+        return blocked_pool(emitter, "MaxPool", call, x)
     pads = flat_pads(emitter, op.pads)
     if pads is None:
         amounts = ((0, 0), (0, 0), *op.pads)
@@ -33,9 +35,11 @@ def max_pool(emitter: Emitter, call: Call, operands: list[str]) -> str:
 def average_pool(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     op = call.op
     assert isinstance(op, AveragePool)
+    if is_blocked_pool(emitter, op, call.inputs[0]):
+        return blocked_pool(emitter, "AveragePool", call, *operands, count_include_pad=0)
     pads = flat_pads(emitter, op.pads)
     if pads is None or call.inputs[0].dtype != "float32":
-        return decomposed(emitter, call, operands)
+        return emitter.expand(call)
     return emitter.node(
         "AveragePool", *operands, kernel_shape=op.window, strides=op.strides, pads=pads, count_include_pad=0
     )

@@ -1,0 +1,296 @@
+"""The pass that brings convolutions, and what stands between them, into the blocked layout.
+
+Each call is looked at once, operands first. A convolution takes blocked operands and gives `from_blocked(y)`. Whoever
+finds such an operand and does not care about the order of axes works on `y` itself; the `from_blocked` that nobody
+needs is gone with that. Ops take part by an entry in the table at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from kgraph.ir.dims import Dim
+from kgraph.ir.graph import Call, Function, Result, Value, transform
+from kgraph.ir.op import Op
+from kgraph.ir.types import TensorType, normalize_axis
+from kgraph.ops.activations import Relu
+from kgraph.ops.base import Elementwise
+from kgraph.ops.broadcast import ReduceSum, kept_shape, reshape
+from kgraph.ops.conv import Conv, ConvBias, ConvFilterGrad, ConvInputGrad, Convolution
+from kgraph.ops.elementwise import mul
+from kgraph.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Pool
+from kgraph.ops.random import Dropout
+from kgraph.ops.reduce import ReduceMax, ReduceMean
+from kgraph.ops.shape import Concat, Reverse, Transpose, transpose
+from kgraph.ops.windows import span
+from kgraph.passes.base import Pass, register
+from kgraph.passes.rewrite import count_uses
+from kgraph.plugins.onnx.blocked.ops import (
+    BlockedConv,
+    BlockedFilterGrad,
+    FromBlocked,
+    ToBlocked,
+    blocked_kernel,
+)
+
+TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+@register("block_channels")
+@dataclass(frozen=True)
+class BlockChannels(Pass):
+    """conv(x, w) -> from_blocked(blocked_conv(to_blocked(x), blocked w)), and what follows inside of the layout."""
+
+    block: int = 16
+
+    def __call__(self, function: Function, hits: Counter[str]) -> Function:
+        if not any(isinstance(call.op, Convolution) for call in function.calls()):
+            return function
+        uses = count_uses(function)
+
+        def visit(call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            handler = _handler(type(call.op))
+            once = all(uses[value] == 1 for value in call.inputs)
+            made = handler(Site(call.op, inputs, self.block, once)) if handler is not None else None
+            if made is None:
+                return None
+            hits[call.op.name] += 1
+            return (made,)
+
+        return transform(function, visit)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call whose operands may be blocked. `once`: nothing else uses them."""
+
+    op: Any
+    operands: tuple[Value, ...]
+    block: int
+    once: bool
+
+    def fits(self, channels: Dim) -> bool:
+        return isinstance(channels, int) and channels % self.block == 0
+
+    def inside(self, value: Value) -> Value | None:
+        """The blocked tensor that a plain one was made from, or None."""
+        if isinstance(value, Result) and value.call.op == FromBlocked():
+            (inner,) = value.call.inputs
+            return inner if inner.shape[-1] == self.block else None
+        return None
+
+    def blocked(self, value: Value) -> Value:
+        """`value` [N, C, H, W] in the layout."""
+        inner = self.inside(value)
+        if inner is not None:
+            return inner
+        if isinstance(value, Result):
+            (first, *_), op = value.call.inputs, value.call.op
+            if isinstance(op, Transpose) and op.perm == TO_FIRST:
+                return ToBlocked(self.block, True)(first)
+            if isinstance(op, AveragePoolGrad) and _is_simple(op):
+                return _on_blocks(op, self.block)(self.blocked(first))
+        return ToBlocked(self.block)(value)
+
+    def beside(self, value: Value, like: TensorType) -> Value | None:
+        """An operand that broadcasts to `like` [N, C, H, W], such that it broadcasts to the same in the layout."""
+        shape = (1,) * (4 - value.rank) + value.shape
+        if shape[1] == 1:
+            return reshape(value, (*shape, 1)) if value.rank else value
+        if shape[1] != like.shape[1]:
+            return None
+        if shape[2:] == (1, 1):
+            inner = self.inside(value)
+            return inner or reshape(value, (shape[0], shape[1] // self.block, 1, 1, self.block))
+        return self.blocked(reshape(value, shape))
+
+
+def _is_image(*types: TensorType) -> bool:
+    """float32 [N, C, H, W]"""
+    return all(type.rank == 4 and type.dtype == "float32" for type in types)
+
+
+def _is_plain(op: Convolution) -> bool:
+    """One group, pads that are known."""
+    return op.groups == 1 and all(isinstance(amount, int) for pair in op.pads for amount in pair)
+
+
+def _is_simple(op: Pool) -> bool:
+    """Windows side by side, no pads."""
+    return op.window == op.strides and all(pair == (0, 0) for pair in op.pads)
+
+
+def _on_blocks(op: Pool, block: int) -> Pool:
+    """A pool over H and W as one over (H, W, b)."""
+    deeper = {"window": (*op.window, 1), "strides": (*op.strides, 1), "pads": (*op.pads, (0, 0))}
+    if isinstance(op, AveragePoolGrad):
+        deeper["shape"] = (*op.shape, block)
+    return replace(op, **deeper)  # type: ignore[arg-type]  # the fields have these types
+
+
+# -- the table
+
+Handler = Callable[[Site], "Value | None"]
+_HANDLERS: dict[type[Op], Handler] = {}
+
+
+def blocks(*ops: type[Op]) -> Callable[[Handler], Handler]:
+    """Decorator: the function handles these op classes and their subclasses."""
+
+    def enter(handler: Handler) -> Handler:
+        for op in ops:
+            _HANDLERS[op] = handler
+        return handler
+
+    return enter
+
+
+def _handler(op: type[Op]) -> Handler | None:
+    return next((_HANDLERS[base] for base in op.__mro__ if base in _HANDLERS), None)
+
+
+@blocks(Conv, ConvBias)
+def _conv(site: Site) -> Value | None:
+    """With fewer channels than a block the kernel takes a plain x."""
+    x, w, *bias = site.operands
+    if not _is_image(x.type, w.type) or not _is_plain(site.op):
+        return None
+    filters, channels = w.type.static_shape[:2]
+    if not site.fits(filters) or not (site.fits(channels) or channels < site.block):
+        return None
+    op = BlockedConv(site.op.strides, site.op.pads, site.op.dilations)
+    source = site.blocked(x) if site.fits(channels) else x
+    return FromBlocked()(op(source, blocked_kernel(w, site.block), *bias))
+
+
+@blocks(ConvInputGrad)
+def _conv_input_grad(site: Site) -> Value | None:
+    """At stride 1 this is the convolution with the flipped kernel, filters and channels exchanged."""
+    (dy, w), op = site.operands, site.op
+    if not _is_image(dy.type, w.type) or not _is_plain(op) or set(op.strides) != {1}:
+        return None
+    filters, channels, *kernel = w.type.static_shape
+    if not (site.fits(filters) and site.fits(channels)):
+        return None
+    spans = map(span, kernel, op.dilations)
+    pads = tuple(
+        (size - 1 - before, size - 1 - after) for size, (before, after) in zip(spans, op.pads, strict=True)
+    )
+    if any(amount < 0 for pair in pads for amount in pair):
+        return None
+    flipped = transpose(Reverse((2, 3))(w), (1, 0, 2, 3))
+    made = BlockedConv((1, 1), pads, op.dilations)(site.blocked(dy), blocked_kernel(flipped, site.block))
+    return FromBlocked()(made)
+
+
+@blocks(ConvFilterGrad)
+def _conv_filter_grad(site: Site) -> Value | None:
+    (x, dy), op = site.operands, site.op
+    sizes = (*x.shape[1:], *dy.shape[1:])
+    if not _is_image(x.type, dy.type) or not _is_plain(op) or set(op.dilations) != {1}:
+        return None
+    if not all(isinstance(size, int) for size in sizes) or not site.fits(dy.shape[1]):
+        return None
+    made = BlockedFilterGrad(op.strides, op.pads, op.kernel)
+    if site.fits(x.shape[1]):
+        return made(site.blocked(x), site.blocked(dy))
+    n, channels, height, width = x.shape
+    last = reshape(transpose(x, TO_LAST), (n, 1, height, width, channels))
+    return made(last, site.blocked(dy))
+
+
+@blocks(MaxPool, AveragePool)
+def _pool(site: Site) -> Value | None:
+    x = site.inside(site.operands[0])
+    return None if x is None else FromBlocked()(_on_blocks(site.op, site.block)(x))
+
+
+@blocks(MaxPoolGrad)
+def _max_pool_grad(site: Site) -> Value | None:
+    x, dy = site.inside(site.operands[0]), site.operands[1]
+    if x is None:
+        return None
+    return FromBlocked()(_on_blocks(site.op, site.block)(x, site.blocked(dy)))
+
+
+@blocks(AveragePoolGrad)
+def _average_pool_grad(site: Site) -> Value | None:
+    dy = site.inside(site.operands[0])
+    if dy is None or not _is_simple(site.op):
+        return None
+    return FromBlocked()(_on_blocks(site.op, site.block)(dy))
+
+
+@blocks(Elementwise)
+def _elementwise(site: Site) -> Value | None:
+    known = [value for value in site.operands if site.inside(value) is not None]
+    if not known:
+        return None
+    like = site.op.infer(*(value.type for value in site.operands))
+    if like.rank != 4 or not site.fits(like.shape[1]):
+        return None
+    operands = [site.beside(value, like) for value in site.operands]
+    if any(value is None for value in operands):
+        return None
+    return FromBlocked()(site.op(*operands))
+
+
+@blocks(Relu)
+def _relu(site: Site) -> Value | None:
+    """A convolution does it on the way, if nothing else needs what was there before."""
+    x = site.inside(site.operands[0])
+    if x is None:
+        return None
+    if site.once and isinstance(x, Result) and isinstance(x.call.op, BlockedConv):
+        return FromBlocked()(replace(x.call.op, relu=True)(*x.call.inputs))
+    return FromBlocked()(Relu()(x))
+
+
+@blocks(Dropout)
+def _dropout(site: Site) -> Value | None:
+    """Taken apart here, so that the same elements are dropped as in any other layout."""
+    x, rng = site.operands
+    if site.inside(x) is None:
+        return None
+    made = site.op.decompose(x, rng)
+    return _elementwise(replace(site, op=made.call.op, operands=made.call.inputs))
+
+
+@blocks(ReduceSum, ReduceMean, ReduceMax)
+def _reduction(site: Site) -> Value | None:
+    """Over all pixels, by a pool with one window: what is left is small and, in the order of its elements, plain."""
+    (plain,), op = site.operands, site.op
+    x = site.inside(plain)
+    axes = sorted(normalize_axis(axis, plain.rank) for axis in op.axes)
+    window = [size for size in plain.shape[2:] if isinstance(size, int)]
+    if x is None or axes not in ([2, 3], [0, 2, 3]) or len(window) < 2:
+        return None
+    sizes = (*window, 1)
+    pool = MaxPool if isinstance(op, ReduceMax) else AveragePool
+    each = reshape(pool(sizes, sizes, ((0, 0),) * 3)(x), (*plain.shape[:2], 1, 1))
+    if isinstance(op, ReduceSum):
+        each = mul(each, float(prod(window)))
+    rest = tuple(axis for axis in axes if axis == 0)
+    made = replace(op, axes=rest, keepdims=True)(each) if rest else each
+    kept = kept_shape(plain.shape, axes)
+    return reshape(made, kept if op.keepdims else [size for i, size in enumerate(kept) if i not in axes])
+
+
+@blocks(Concat)
+def _concat(site: Site) -> Value | None:
+    fits = all(site.fits(value.shape[1]) for value in site.operands if value.rank == 4)
+    if not fits or not _is_image(*(value.type for value in site.operands)) or site.op.axis % 4 == 0:
+        return None
+    if all(site.inside(value) is None for value in site.operands):
+        return None
+    return FromBlocked()(Concat(site.op.axis % 4)(*map(site.blocked, site.operands)))
+
+
+@blocks(Transpose)
+def _transpose(site: Site) -> Value | None:
+    x = site.inside(site.operands[0])
+    return FromBlocked(True)(x) if x is not None and site.op.perm == TO_LAST else None

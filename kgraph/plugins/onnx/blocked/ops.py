@@ -1,0 +1,163 @@
+"""The ops of the blocked layout: into it, out of it, and convolution inside of it.
+
+Each decomposes into ops on plain tensors. That is its meaning, and what a machine with another block size runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kgraph.errors import ShapeError, describe
+from kgraph.ir.graph import Value
+from kgraph.ir.op import Op, Sample, op
+from kgraph.ir.types import Array, TensorType
+from kgraph.ops.activations import Relu
+from kgraph.ops.base import same_dtype
+from kgraph.ops.broadcast import reshape
+from kgraph.ops.conv import Conv, ConvBias, ConvFilterGrad
+from kgraph.ops.samples import floats
+from kgraph.ops.shape import transpose
+from kgraph.ops.windows import Pads, output_shape
+
+
+def _small(*shape: int) -> Array:
+    """Values whose sums of products stay near 1, where absolute and relative errors are alike."""
+    return floats(*shape, low=-0.4, high=0.4)
+
+
+@op("to_blocked")
+class ToBlocked(Op):
+    """x [N, C, *S], or [N, *S, C] with `channels_last`, -> y [N, C / block, *S, block]."""
+
+    block: int = 16
+    channels_last: bool = False
+
+    def decompose(self, x: Value) -> Value:
+        spatial = x.rank - 2
+        if self.channels_last:
+            n, *size, c = x.shape
+            split = reshape(x, (n, *size, c // self.block, self.block))
+            return transpose(split, (0, spatial + 1, *range(1, spatial + 1), spatial + 2))
+        n, c, *size = x.shape
+        split = reshape(x, (n, c // self.block, self.block, *size))
+        return transpose(split, (0, 1, *range(3, spatial + 3), 2))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for block in (8, 16):
+            yield Sample(cls(block), (floats(2, 32, 3, 4),))
+            yield Sample(cls(block, True), (floats(2, 3, 4, 32),))
+        yield Sample(cls(2), (floats(2, 4, 3),))
+
+
+@op("from_blocked")
+class FromBlocked(Op):
+    """x [N, C / block, *S, block] -> y [N, C, *S], or [N, *S, C] with `channels_last`."""
+
+    channels_last: bool = False
+
+    def decompose(self, x: Value) -> Value:
+        spatial = x.rank - 3
+        n, blocks, *size, block = x.shape
+        if self.channels_last:
+            return reshape(
+                transpose(x, (0, *range(2, spatial + 2), 1, spatial + 2)), (n, *size, blocks * block)
+            )
+        return reshape(transpose(x, (0, 1, spatial + 2, *range(2, spatial + 2))), (n, blocks * block, *size))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for block in (2, 8, 16):
+            yield Sample(cls(), (floats(2, 2, 3, 4, block),))
+            yield Sample(cls(True), (floats(2, 2, 3, 4, block),))
+
+
+@op("blocked_conv")
+class BlockedConv(Op):
+    """`conv` with two spatial axes in the blocked layout, plus a bias, then the activation.
+
+    x [N, C / b, H, W, b], w [O / b, C / b, KH, KW, b of C, b of O], bias [O] or none -> y [N, O / b, H', W', b].
+    x may also be plain, [N, C, H, W], when it has fewer than b channels; then w is [O / b, C, KH, KW, b].
+    """
+
+    strides: tuple[int, ...] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+    dilations: tuple[int, ...] = (1, 1)
+    relu: bool = False
+
+    def infer(self, x: TensorType, w: TensorType, *bias: TensorType) -> TensorType:
+        dtype = same_dtype(x, w, *bias)
+        if (x.rank, w.rank) not in ((5, 6), (4, 5)) or len(bias) > 1:
+            raise ShapeError(
+                describe("not a blocked convolution", expected="ranks 5, 6 or 4, 5", got=f"{x}, {w}")
+            )
+        if any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in ((x.shape[1], w.shape[1]),)):
+            raise ShapeError(describe("channels do not fit the kernel", expected=w.shape[1], got=x))
+        kernel = [size for size in w.shape[2:4] if isinstance(size, int)]
+        plane = x.with_shape(x.shape[:4])
+        out = output_shape(plane, kernel, self.strides, self.dilations, self.pads)
+        return TensorType(dtype, (x.shape[0], w.shape[0], *out, w.shape[-1]))
+
+    def decompose(self, x: Value, w: Value, *bias: Value) -> Value:
+        plain = FromBlocked()(x) if x.rank == 5 else x
+        kernel, block = plain_kernel(w), int(w.type.static_shape[-1])
+        attributes = (self.strides, self.pads, self.dilations, 1)
+        y = ConvBias(*attributes)(plain, kernel, *bias) if bias else Conv(*attributes)(plain, kernel)
+        return ToBlocked(block)(Relu()(y) if self.relu else y)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for block in (2, 8, 16):
+            x, w = _small(2, 2, 5, 6, block), _small(1, 2, 3, 2, block, block)
+            yield Sample(cls(), (x, w))
+            yield Sample(cls((2, 1), ((1, 1), (0, 1)), (1, 2), True), (x, w, _small(block)))
+            yield Sample(cls(), (_small(2, 1, 5, 6), _small(2, 1, 3, 3, block), _small(2 * block)))
+
+
+@op("blocked_filter_grad")
+class BlockedFilterGrad(Op):
+    """`conv_filter_grad` of blocked tensors: x [N, C / c, H, W, c], dy [N, O / b, H', W', b] -> dw [O, C, KH, KW].
+
+    The blocks of x need not be those of dy: a channels_last tensor of few channels is one block.
+    """
+
+    strides: tuple[int, ...] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+    kernel: tuple[int, ...] = (1, 1)
+
+    def decompose(self, x: Value, dy: Value) -> Value:
+        op = ConvFilterGrad(self.strides, self.pads, (1, 1), 1, self.kernel)
+        return op(FromBlocked()(x), FromBlocked()(dy))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        none: Pads = ((0, 0), (0, 0))
+        cases = (
+            (cls((1, 1), none, (3, 2)), (6, 4), 0),
+            (cls((1, 1), ((1, 1), (1, 1)), (3, 3)), (4, 3), 3),
+            (cls((2, 1), ((0, 1), (1, 0)), (2, 3)), (8, 4), 0),
+        )
+        # Batches that the block divides, and others.
+        for n, block in ((3, 2), (16, 8), (5, 16), (32, 16)):
+            for case, size, channels in cases:
+                arrays = _small(n, 1, *size, channels or block), _small(n, 2, 4, 3, block)
+                yield Sample(case, arrays, tolerance=3e-5, why="sums of some hundred products")
+
+
+def blocked_kernel(w: Value, block: int) -> Value:
+    """w [O, C, KH, KW] -> [O / b, C / b, KH, KW, b of C, b of O]; with fewer than b channels [O / b, C, KH, KW, b]."""
+    filters, channels, *kernel = w.shape
+    if isinstance(channels, int) and channels < block:
+        split = reshape(w, (filters // block, block, channels, *kernel))
+        return transpose(split, (0, 2, 3, 4, 1))
+    split = reshape(w, (filters // block, block, channels // block, block, *kernel))
+    return transpose(split, (0, 2, 4, 5, 3, 1))
+
+
+def plain_kernel(w: Value) -> Value:
+    """The inverse of `blocked_kernel`."""
+    if w.rank == 5:
+        outer, channels, *kernel, block = w.shape
+        return reshape(transpose(w, (0, 4, 1, 2, 3)), (outer * block, channels, *kernel))
+    outer, inner, *kernel, rows, block = w.shape
+    return reshape(transpose(w, (0, 5, 1, 4, 2, 3)), (outer * block, inner * rows, *kernel))

@@ -1,0 +1,150 @@
+"""Lowerings of `plugins/onnx/blocked`, and of pools in the blocked layout.
+
+onnxruntime's nodes for the layout declare their tensors as [N, C, H, W]; the five axes of the IR are the same bytes, so
+the Reshape between them moves nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kgraph.ir.graph import Call, Function, Input, Value
+from kgraph.ops.pool import Pool
+from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.blocked.filters import filter_gradient
+from kgraph.plugins.onnx.blocked.ops import BlockedConv, BlockedFilterGrad, FromBlocked, ToBlocked
+from kgraph.plugins.onnx.emit import Emitter
+
+DOMAIN = "com.microsoft.nchwc"
+
+TABLE = LoweringTable()
+
+
+@TABLE.lowers(ToBlocked)
+def to_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op = call.op
+    assert isinstance(op, ToBlocked)
+    if not _is_native(emitter, call.results[0]):
+        return emitter.expand(call)
+    made = emitter.node("ReorderInput", *operands, domain=DOMAIN, channels_last=int(op.channels_last))
+    return _unflattened(emitter, made, call.results[0])
+
+
+@TABLE.lowers(FromBlocked)
+def from_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op, (x,) = call.op, call.inputs
+    assert isinstance(op, FromBlocked)
+    channels = x.shape[1] * x.shape[-1]
+    if not _is_native(emitter, x) or not isinstance(channels, int):
+        return emitter.expand(call)
+    return emitter.node(
+        "ReorderOutput",
+        _flattened(emitter, operands[0], x),
+        domain=DOMAIN,
+        channels=channels,
+        channels_last=int(op.channels_last),
+    )
+
+
+@TABLE.lowers(BlockedConv)
+def blocked_conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op = call.op
+    assert isinstance(op, BlockedConv)
+    x, w, *_ = call.inputs
+    if not _is_native(emitter, call.results[0]):
+        return emitter.expand(call)
+    before, after = zip(*op.pads, strict=True)
+    made = emitter.node(
+        "Conv",
+        _flattened(emitter, operands[0], x) if x.rank == 5 else operands[0],
+        _flattened_kernel(emitter, operands[1], w),
+        *operands[2:],
+        domain=DOMAIN,
+        kernel_shape=w.shape[2:4],
+        strides=op.strides,
+        pads=(*before, *after),
+        dilations=op.dilations,
+        group=1,
+        activation="Relu" if op.relu else None,
+    )
+    return _unflattened(emitter, made, call.results[0])
+
+
+@TABLE.lowers(BlockedFilterGrad)
+def blocked_filter_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    """A convolution when the block divides the batch, or after filling the batch up: decided when it is known."""
+    op, (x, dy) = call.op, call.inputs
+    assert isinstance(op, BlockedFilterGrad)
+    if not _is_native(emitter, dy) or not _is_known_image(x, dy):
+        return emitter.expand(call)
+    block, batch = dy.shape[-1], dy.shape[0]
+    x_leaf, dy_leaf = Input("x", x.type), Input("dy", dy.type)
+    captured: dict[Value, str] = dict(zip((x_leaf, dy_leaf), operands, strict=True))
+
+    def graph(aligned: bool) -> Function:
+        return Function("dw", (x_leaf, dy_leaf), {"dw": filter_gradient(op, x_leaf, dy_leaf, aligned)})
+
+    if isinstance(batch, int) and isinstance(block, int):
+        return emitter.inline(graph(batch % block == 0), captured)
+    rest = emitter.node("Mod", emitter.dim(batch), emitter.dim(block))
+    fits = emitter.node("Reshape", emitter.node("Equal", rest, emitter.ints([0])), emitter.ints([]))
+    return emitter.node(
+        "If",
+        fits,
+        then_branch=emitter.subgraph(graph(True), "aligned", captured),
+        else_branch=emitter.subgraph(graph(False), "filled", captured),
+    )
+
+
+def _is_known_image(*values: Value) -> bool:
+    return all(isinstance(size, int) for value in values for size in value.shape[1:])
+
+
+def is_blocked_pool(emitter: Emitter, op: Pool, x: Value) -> bool:
+    """Whether a pool over (H, W, b) is one over H and W in the layout of this machine."""
+    return (
+        _is_native(emitter, x)
+        and len(op.window) == 3
+        and (op.window[-1], op.strides[-1], op.pads[-1]) == (1, 1, (0, 0))
+        and all(isinstance(amount, int) for pair in op.pads for amount in pair)
+    )
+
+
+def blocked_pool(emitter: Emitter, name: str, call: Call, operand: str, **attributes: Any) -> str:
+    """A pool node of the layout."""
+    op, (x,) = call.op, call.inputs
+    assert isinstance(op, Pool)
+    before, after = zip(*op.pads[:2], strict=True)
+    made = emitter.node(
+        name,
+        _flattened(emitter, operand, x),
+        domain=DOMAIN,
+        kernel_shape=op.window[:2],
+        strides=op.strides[:2],
+        pads=(*before, *after),
+        **attributes,
+    )
+    return _unflattened(emitter, made, call.results[0])
+
+
+def _is_native(emitter: Emitter, blocked: Value) -> bool:
+    """Whether this is a tensor as the kernels of this machine want it."""
+    return blocked.rank == 5 and blocked.dtype == "float32" and blocked.shape[-1] == emitter.target.block
+
+
+def _flattened(emitter: Emitter, name: str, x: Value) -> str:
+    """[N, C / b, H, W, b] declared as [N, C, H, W]."""
+    n, outer, height, width, block = x.shape
+    return emitter.node("Reshape", name, emitter.reshape_target((n, outer * block, height, width)))
+
+
+def _unflattened(emitter: Emitter, name: str, y: Value) -> str:
+    """[N, C, H, W] declared as [N, C / b, H, W, b]."""
+    return emitter.node("Reshape", name, emitter.reshape_target(y.shape))
+
+
+def _flattened_kernel(emitter: Emitter, name: str, w: Value) -> str:
+    """A blocked kernel declared as [O, C, KH, KW]."""
+    outer, inner, height, width, *blocks = w.shape
+    rows = inner * blocks[0] if len(blocks) == 2 else inner
+    return emitter.node("Reshape", name, emitter.reshape_target((outer * blocks[-1], rows, height, width)))
