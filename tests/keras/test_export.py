@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 import kgraph
-from kgraph import compiler, keras
+from kgraph import compiler, config, keras
 from kgraph.errors import ArgumentError
 from kgraph.keras import layers
 from kgraph.keras.training.program import trace_predict
@@ -195,6 +195,26 @@ def test_a_bundle_with_random_layers_trains_as_fit_does_and_resumes(tmp_path: Pa
     wanted = dict(zip(model.metrics_names, model.evaluate(x, y, batch_size=8, verbose=0), strict=True))
     assert found["mean_loss"] == pytest.approx(wanted["loss"], rel=1e-6)
     assert found["mae"] == pytest.approx(wanted["mae"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("passes", "tolerance"), [("-block_channels", 0.0), ("", 2e-5)])
+def test_a_bundle_with_convolutions_agrees(tmp_path: Path, passes: str, tolerance: float) -> None:
+    keras.utils.set_random_seed(0)
+    stack = [layers.Conv2D(16, 3, activation="relu", input_shape=(8, 8, 3)), layers.MaxPooling2D(2)]
+    stack += [layers.Conv2D(16, 2), layers.Flatten(), layers.Dense(2)]
+    with config.using(passes=passes):
+        model = keras.Sequential(stack)
+        model.compile("sgd", "mse")
+        runner = Runner(kgraph.export_training(model, tmp_path / "bundle"))
+        random = np.random.RandomState(0)
+        for _ in range(3):
+            x, y = random.randn(4, 8, 8, 3).astype("float32"), random.randn(4, 2).astype("float32")
+            runner.run("train_step", data=x, target=y)
+            model.train_on_batch(x, y)
+    for variable in model.weights:
+        np.testing.assert_allclose(
+            runner.state[variable.path], variable.numpy(), rtol=tolerance, atol=tolerance
+        )
 
 
 def test_a_bundle_can_take_sample_weights(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@
     predict.onnx     data and state -> predictions
     manifest.json    what the inputs and outputs of each are
 
-The models are the ones that `fit` itself runs, so they arrive at the same weights. They may use onnxruntime's own
-operators (`com.microsoft`), which every onnxruntime build has.
+The models are those that `fit` itself runs, so they arrive at the same weights, bit for bit; but where there are
+convolutions `fit` may use kernels that only suit the machine it runs on (see `blocked/`), and agrees to rounding. They
+may use onnxruntime's own operators (`com.microsoft`), which every onnxruntime build has.
 """
 
 from __future__ import annotations
