@@ -7,16 +7,21 @@ sample weights or without) shows when data comes, so each is built on first use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from kgraph import compiler
 from kgraph.errors import GraphError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
+from kgraph.ir.storage import Storage
+from kgraph.ir.types import Array
 from kgraph.keras.backend.random import random_state, with_random_state
+from kgraph.keras.metrics import Metric
 from kgraph.keras.optimizers import traced_updates
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
 from kgraph.keras.training.objective import OutputObjective
@@ -63,6 +68,7 @@ class Training:
         )
         added = [(name, value) for name, value in model.added_metrics if model.reachable(as_value(value))]
         self._added_metrics = [(Mean(name), Tensor(scalar(as_value(value)))) for name, value in added]
+        self._resets: tuple[list[tuple[Storage, Array]], list[Callable[[], None]]] | None = None
         self._traced: dict[Any, Traced] = {}
         self._compiled: dict[ir.Function, Executable] = {}
 
@@ -87,15 +93,20 @@ class Training:
                     names.append(f"{objective.name}_{name}" if many else name)
         return distinct([*names, *(mean.name for mean, _ in self._added_metrics)])
 
-    @property
-    def metric_variables(self) -> list[Variable]:
-        """Every accumulator of the reported numbers."""
-        means = [self._loss, *self._output_losses.values(), *(mean for mean, _ in self._added_metrics)]
-        found = [variable for mean in means for variable in mean.weights]
-        for objective in self.objectives:
-            for metric in [*objective.metrics, *objective.weighted_metrics]:
-                found += metric.weights
-        return found
+    def reset(self) -> None:
+        """Start all reported numbers anew. A metric with a way of its own to do so is asked to."""
+        if self._resets is None:
+            means = [self._loss, *self._output_losses.values(), *(mean for mean, _ in self._added_metrics)]
+            metrics = [m for o in self.objectives for m in [*o.metrics, *o.weighted_metrics]]
+            own = [metric for metric in metrics if resets_itself(metric)]
+            zeroed = [v.variable for m in [*means, *metrics] if m not in own for v in m.weights]
+            zeros = [(v.storage, np.zeros(v.type.static_shape, v.dtype)) for v in zeroed]
+            self._resets = zeros, [metric.reset_state for metric in own]
+        zeros, calls = self._resets
+        for storage, zero in zeros:
+            storage.write(zero)
+        for call in calls:
+            call()
 
     def step(
         self, kind: str, weighted: frozenset[str], target_shapes: Mapping[str, tuple[int, ...]]
@@ -105,20 +116,14 @@ class Training:
         key = (kind, weighted, shapes)
         if key not in self._traced:
             self._traced[key] = self._trace(kind, weighted, target_shapes)
+            self._resets = None  # a metric may make its state when it first sees data
         return self._traced[key]
-
-    def predict(self) -> Traced:
-        """The function from inputs to outputs, without training behaviour."""
-        if "predict" not in self._traced:
-            self._traced["predict"] = trace_predict(self.model, self.rng)
-        return self._traced["predict"]
 
     def executable(self, traced: Traced) -> Executable:
         """The compiled function; compiled on first use."""
         function = traced.function
         if function not in self._compiled:
-            freezable = [function.name] if function.name == "predict" else []
-            self._compiled[function] = compiler.compile_program([function], freezable=freezable)
+            self._compiled[function] = compiler.compile_program([function])
         return self._compiled[function]
 
     # -- tracing
@@ -285,6 +290,12 @@ def metric_result(metric: Any, y_true: Tensor, y_pred: Tensor, weight: Tensor | 
     metric.update_state(y_true, y_pred, sample_weight=weight)
     result = metric.result()
     return list(result.values()) if isinstance(result, dict) else [result]
+
+
+def resets_itself(metric: Any) -> bool:
+    """Whether a metric starts anew in another way than by putting its state to zero."""
+    kind = type(metric)
+    return kind.reset_states is not Metric.reset_states or kind.reset_state is not Metric.reset_state
 
 
 def metric_names(metric: Any, objective: OutputObjective) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from kgraph import compiler
 from kgraph.errors import ArgumentTypeError, DataError, NotCompiledError, UnsupportedError, describe
 from kgraph.ir.graph import Input
@@ -131,8 +129,7 @@ class Trainer:
 
     def reset_metrics(self) -> None:
         """Start the running means and counts of all metrics anew."""
-        for variable in self._prepare().metric_variables:
-            variable.variable.storage.write(np.zeros(variable.variable.type.static_shape, variable.dtype))
+        self._prepare().reset()
 
     # -- fit
 

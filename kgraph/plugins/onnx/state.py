@@ -5,7 +5,7 @@ another one still reads. All programs on a device share one `DeviceState`: model
 weights in place.
 
 Swapping costs nothing per step: a bound step that runs again and again only alternates between its two bindings, and
-tells the variables which buffer is current when somebody else asks (`flush`).
+tells the variables which buffer is current when somebody else asks (`settle`).
 """
 
 from __future__ import annotations
@@ -85,6 +85,9 @@ class Runner(Protocol):
     parity: int
     updated: Sequence[Slot]
 
+    def settled(self) -> None:
+        """Its swaps have been written down: the buffers that are current now are where it starts from."""
+
 
 class DeviceState:
     """The home of every variable that is used on a device."""
@@ -109,21 +112,24 @@ class DeviceState:
                 slot.buffers.append(Buffer(slot.now.read(), self.device))
         return found
 
+    def settle(self) -> None:
+        """Write down the swaps of the active step, which stays active: no buffer has gone elsewhere."""
+        if self.active is not None and self.active.parity:
+            for slot in self.active.updated:
+                slot.current ^= 1
+            self.active.settled()
+
     def flush(self) -> None:
         """Write down the swaps of the active step, and make it no longer active."""
-        if self.active is not None:
-            if self.active.parity:
-                for slot in self.active.updated:
-                    slot.current ^= 1
-                self.active.parity = 0
-            self.active = None
+        self.settle()
+        self.active = None
 
     def fetch(self, storage: Storage) -> Array:
-        self.flush()
+        self.settle()
         return self._slots[storage].now.read()
 
     def store(self, storage: Storage, array: Array) -> None:
-        self.flush()
+        self.settle()
         self._slots[storage].now.write(array)
 
     def release(self, storage: Storage) -> None:

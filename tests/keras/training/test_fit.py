@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -258,3 +259,49 @@ def test_a_compile_that_fails_leaves_the_one_before_in_force() -> None:
     assert model.optimizer is optimizer
     assert model.metrics_names == ["loss", "accuracy"]
     model.fit(X, ONE_HOT, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["reset_states", "reset_state"])
+def test_a_metric_that_resets_itself_is_asked_to(name: str) -> None:
+    K = keras.backend
+
+    class Counter(keras.metrics.Metric):
+        """Counts steps from ten."""
+
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.count = self.add_weight(name="count", initializer="zeros")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            self.count.assign_add(1.0)
+
+        def result(self) -> Any:
+            return self.count
+
+    setattr(Counter, name, lambda self: K.set_value(self.count, 10.0))
+    model = regression(metrics=[Counter(name="steps")])
+    assert model.fit(X, Y, batch_size=10, epochs=2, verbose=0).history["steps"] == [13, 13]
+    assert model.evaluate(X, Y, batch_size=15, verbose=0)[1] == 12
+
+
+def test_a_step_costs_a_handful_of_calls() -> None:
+    """Counted rather than timed: what can be done once per fit must not be done once per step."""
+    model = regression()
+
+    def calls(steps: int) -> int:
+        counted = 0
+
+        def count(frame: Any, event: str, argument: Any) -> None:
+            nonlocal counted
+            counted += event in ("call", "c_call")
+
+        x, y = np.zeros((steps, 4)), np.zeros(steps)
+        model.fit(x, y, batch_size=1, verbose=0)  # compiles
+        sys.setprofile(count)
+        try:
+            model.fit(x, y, batch_size=1, verbose=0)
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    assert (calls(300) - calls(100)) / 200 <= 12

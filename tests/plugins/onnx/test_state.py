@@ -164,3 +164,14 @@ def test_a_model_that_the_runtime_refuses_is_a_backend_error() -> None:
     with pytest.raises(BackendError, match="onnxruntime refuses the model") as caught:
         backend.compile(program, CompileOptions("cpu"))
     assert "odd" in str(caught.value)
+
+
+def test_asking_for_a_value_does_not_bind_a_step_anew() -> None:
+    count, total, executable = counting()
+    step = executable.step("f", [(1, 2)])
+    for number in range(5):
+        assert count.storage.read() == number
+        total.storage.write([number, 0])
+        step()
+        assert step.outputs[1].tolist() == [number, 0]
+        assert executable.state.active is step
