@@ -13,6 +13,7 @@ def run_model(path: str, inputs: Sequence[Array], state: Sequence[Array] = ()) -
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as in session.py
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [leaf.name for leaf in session.get_inputs()]
     return list(session.run(None, dict(zip(names, [*inputs, *state], strict=True))))

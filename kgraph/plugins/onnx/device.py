@@ -119,4 +119,7 @@ def _tiny_session(device: Device, op_type: str = "Neg", domain: str = "", shape:
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry(
+        "session.set_denormal_as_zero", "1"
+    )  # as in session.py: the first decides
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=device.providers())

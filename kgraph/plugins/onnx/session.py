@@ -34,6 +34,9 @@ def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4  # what it would log below that comes as an exception too
     settings.intra_op_num_threads = options.threads
+    # The slots of weights that get no gradient decay into subnormal numbers, on which the processor is tens of times
+    # slower. onnxruntime heeds the first session of the process; like its own threads, the calling one then flushes.
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     if model.state_inputs:
         # The highest level re-orders data around convolutions and pools. With weights as inputs that cannot be done
         # ahead of time, and costs more than it gives (max-pooling takes twice as long).
