@@ -165,11 +165,12 @@ class OnnxExecutable:
             return list(session.run(None, dict(zip(model.inputs, arrays, strict=True))))
         start = time.perf_counter()
         outputs = [aligned(evaluate_shape(v.shape, env), v.dtype) for v in compiled.function.outputs.values()]
-        now = self.state.slots(list(model.state_inputs), [])
-        updated = self.state.slots([*compiled.function.updates], [*compiled.function.updates])
-        session.run_with_iobinding(bind(model, session, now, updated, arrays, outputs))
-        for slot in updated:
-            slot.current ^= 1
+        with self.state.lock:
+            now = self.state.slots(list(model.state_inputs), [])
+            updated = self.state.slots([*compiled.function.updates], [*compiled.function.updates])
+            session.run_with_iobinding(bind(model, session, now, updated, arrays, outputs))
+            for slot in updated:
+                slot.current ^= 1
         compiled.note_run()
         compiled.note_seconds(time.perf_counter() - start)
         return outputs
@@ -205,17 +206,18 @@ class OnnxStep:
         self.parity = 0
 
     def __call__(self) -> None:
-        if self._state.active is not self:
-            self._activate()
-        binding = self._pair[self.parity]
-        if self._copies_inputs:
-            for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
-                binding.bind_cpu_input(name, array)
-        try:
-            self._session.run_with_iobinding(binding)
-        except Exception as error:
-            raise failure(error, self._compiled.function) from error
-        self.parity ^= 1
+        with self._state.lock:
+            if self._state.active is not self:
+                self._activate()
+            binding = self._pair[self.parity]
+            if self._copies_inputs:
+                for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
+                    binding.bind_cpu_input(name, array)
+            try:
+                self._session.run_with_iobinding(binding)
+            except Exception as error:
+                raise failure(error, self._compiled.function) from error
+            self.parity ^= 1
         self._compiled.note_run()
 
     def settled(self) -> None:

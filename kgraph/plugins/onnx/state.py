@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -90,27 +91,33 @@ class Runner(Protocol):
 
 
 class DeviceState:
-    """The home of every variable that is used on a device."""
+    """The home of every variable that is used on a device.
+
+    `lock` is held while a function with state runs and while a value is read or written: models may train and be asked
+    in several threads, and the swaps of a step must not be written down while it runs.
+    """
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        self.lock = RLock()
         self.active: Runner | None = None
         self._slots: WeakKeyDictionary[Storage, Slot] = WeakKeyDictionary()
 
     def slots(self, variables: Sequence[Variable], updated: Sequence[Variable] = ()) -> list[Slot]:
         """The slots of variables, taken over from wherever they are; those of `updated` have a second buffer."""
-        self.flush()
-        found = []
-        for variable in variables:
-            storage = variable.storage
-            if storage.home is not self:
-                self._slots[storage] = Slot(Buffer(storage.move_to(self), self.device))
-            found.append(self._slots[storage])
-        for variable in updated:
-            slot = self._slots[variable.storage]
-            if len(slot.buffers) == 1:
-                slot.buffers.append(Buffer(slot.now.read(), self.device))
-        return found
+        with self.lock:
+            self.flush()
+            found = []
+            for variable in variables:
+                storage = variable.storage
+                if storage.home is not self:
+                    self._slots[storage] = Slot(Buffer(storage.move_to(self), self.device))
+                found.append(self._slots[storage])
+            for variable in updated:
+                slot = self._slots[variable.storage]
+                if len(slot.buffers) == 1:
+                    slot.buffers.append(Buffer(slot.now.read(), self.device))
+            return found
 
     def settle(self) -> None:
         """Write down the swaps of the active step, which stays active: no buffer has gone elsewhere."""
@@ -125,16 +132,19 @@ class DeviceState:
         self.active = None
 
     def fetch(self, storage: Storage) -> Array:
-        self.settle()
-        return self._slots[storage].now.read()
+        with self.lock:
+            self.settle()
+            return self._slots[storage].now.read()
 
     def store(self, storage: Storage, array: Array) -> None:
-        self.settle()
-        self._slots[storage].now.write(array)
+        with self.lock:
+            self.settle()
+            self._slots[storage].now.write(array)
 
     def release(self, storage: Storage) -> None:
-        self.flush()
-        del self._slots[storage]
+        with self.lock:
+            self.flush()
+            del self._slots[storage]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from kgraph import config
 from kgraph.compiler import compile_program
 from kgraph.errors import BackendError, DataError
 from kgraph.ir.dims import symbol
-from kgraph.ir.graph import Function, Input, Value, Variable
+from kgraph.ir.graph import Constant, Function, Input, Value, Variable
 from kgraph.ir.types import TensorType
 from kgraph.ops.activations import Erf
 from kgraph.ops.elementwise import add, mul
@@ -175,3 +176,27 @@ def test_asking_for_a_value_does_not_bind_a_step_anew() -> None:
         step()
         assert step.outputs[1].tolist() == [number, 0]
         assert executable.state.active is step
+
+
+def test_functions_run_in_threads_as_they_do_one_after_another() -> None:
+    """Steps overlap for sure: each is a product of large matrices, for which the runtime lets go of Python."""
+    factor = np.eye(200, dtype="float32")[::-1] * np.float32(1.001)
+    start = np.random.RandomState(0).rand(200, 200).astype("float32")
+
+    def train(read: list[np.ndarray]) -> None:
+        weight = Variable("w", start)
+        step = compiled(Function("f", (), {}, {weight: matmul(weight, Constant(factor))})).step("f", [])
+        for _ in range(60):
+            step()
+            read.append(weight.storage.read())
+
+    alone: list[np.ndarray] = []
+    train(alone)
+    together: list[list[np.ndarray]] = [[] for _ in range(4)]
+    threads = [Thread(target=train, args=(read,)) for read in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for read in together:
+        np.testing.assert_array_equal(read, alone)
