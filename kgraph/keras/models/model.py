@@ -12,7 +12,7 @@ from kgraph.keras.export import export
 from kgraph.keras.layers.input import Input
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.later import Later
-from kgraph.keras.models.network import Network
+from kgraph.keras.models.network import Network, is_flat_dict
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.data import as_array, is_several
 from kgraph.keras.training.trainer import Trainer
@@ -58,7 +58,7 @@ class Model(Later, Trainer, Network):
         self.inputs, self.outputs = flatten(tensors), flatten(outputs)
         self.input_names = [str(t.name) for t in self.inputs]
         self.output_names = [f"output_{i + 1}" for i in range(len(self.outputs))]
-        if isinstance(outputs, dict):
+        if is_flat_dict(outputs):
             self.output_names = list(outputs)
 
 

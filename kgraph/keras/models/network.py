@@ -68,7 +68,9 @@ class Network(Layer):
         self.inputs, self.outputs = sources, ends
         self._nodes, self._graph_layers = nodes, layers
         self.input_names = [t._keras_history[0].name for t in sources]
-        self.output_names = distinct([t._keras_history[0].name for t in ends])
+        self.output_names = (
+            list(outputs) if is_flat_dict(outputs) else distinct([t._keras_history[0].name for t in ends])
+        )
         self._is_graph_network = True
         self.built = True
 
@@ -221,6 +223,11 @@ class Network(Layer):
                     f"model {self.name} is not built", expected="an input shape, or a call on data first"
                 )
             )
+
+
+def is_flat_dict(outputs: Any) -> bool:
+    """Whether outputs are tensors by name: they are called, and given back, by these names."""
+    return isinstance(outputs, dict) and all(isinstance(t, Tensor) for t in outputs.values())
 
 
 def sort_nodes(inputs: Sequence[Tensor], outputs: Sequence[Tensor], where: str) -> list[Node]:

@@ -17,13 +17,15 @@ BATCHES = "arrays; batches from elsewhere can be handed to train_on_batch, test_
 
 
 def fit_array(data: Any, leaf: Input, what: str) -> Array:
-    """One array as the leaf takes it: a missing last axis of size 1 is added, the dtype converted.
+    """One array as the leaf takes it: a last axis of size 1 is added or taken away, the dtype converted.
 
     Raises DataError, naming what it is, what was expected and what came, when the rank or a size differs.
     """
     array = as_array(data, what)
     if array.ndim == leaf.rank - 1 and array.ndim >= 1:
         array = array[..., np.newaxis]
+    elif array.ndim == leaf.rank + 1 and array.shape[-1] == 1 and leaf.rank >= 1:
+        array = array[..., 0]
     fits = array.ndim == leaf.rank and all(
         size == dim or not isinstance(dim, int)
         for size, dim in zip(array.shape[1:], leaf.shape[1:], strict=True)

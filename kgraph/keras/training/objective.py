@@ -18,6 +18,7 @@ from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.losses import SparseCategoricalCrossentropy, as_loss, sparse_categorical_crossentropy
 from kgraph.keras.metrics import Metric
 from kgraph.keras.tensor import Tensor
+from kgraph.ops.shape import expand_dims
 
 
 @dataclass
@@ -125,7 +126,7 @@ def make_objectives(
             )
         objective = OutputObjective(
             name,
-            output,
+            output if output.ndim != 1 else Tensor(expand_dims(output.value, 1)),  # losses are of a last axis
             None if losses[i] is None else as_loss(losses[i]),
             _number(weights[i], name),
             modes[i] == "temporal",

@@ -44,6 +44,7 @@ class Trainer:
     outputs: list[Tensor]
     input_names: list[str]
     output_names: list[str]
+    _nested_outputs: Any = None
     stop_training: bool = False
     optimizer: Any = None
     loss: Any = None
@@ -293,13 +294,19 @@ class Trainer:
                     executable, "predict", arrays, size, batch, interrupt, on_begin, on_end
                 )
             hooks.on_predict_end()
-        return outputs[0] if len(outputs) == 1 else outputs
+        return self._as_given(outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
         arrays, size = self._prediction_data(x)
         self._check_batch(size, size)
         outputs = self._predict_executable().run("predict", arrays)
+        return self._as_given(outputs)
+
+    def _as_given(self, outputs: list[Array]) -> Any:
+        """One array, a list, or a dict by name when the model was made or called with one."""
+        if isinstance(self._nested_outputs, dict):
+            return dict(zip(self.output_names, outputs, strict=True))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _hooks(

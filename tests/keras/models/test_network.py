@@ -97,6 +97,30 @@ def test_inputs_may_be_tensors_that_exist_already() -> None:
     np.testing.assert_allclose(model.predict(X, batch_size=len(X)), X * 0)
 
 
+def test_outputs_by_name_are_called_and_come_back_by_name() -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, {"mean": L.Dense(1, name="d1")(x), "parts": L.Dense(2, name="d2")(x)})
+    model.compile("sgd", {"mean": "mse", "parts": "mae"}, metrics={"mean": "mae"})
+    assert model.metrics_names == ["loss", "mean_loss", "parts_loss", "mean_mae"]
+    model.fit(X, {"parts": np.zeros((12, 2)), "mean": Y}, verbose=0)
+    found = model.predict(X)
+    assert {name: array.shape for name, array in found.items()} == {"mean": (12, 1), "parts": (12, 2)}
+    assert list(model.predict_on_batch(X)) == ["mean", "parts"]
+    np.testing.assert_allclose(found["mean"], X @ model.get_layer("d1").get_weights()[0], atol=0.1)
+
+
+def test_an_output_may_have_no_axis_but_the_batch() -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, L.Lambda(lambda t: K.sum(t, axis=-1))(x))
+    model.compile("sgd", "mse", weighted_metrics=["mae"])
+    errors, weights = X.sum(1) - Y[:, 0], np.arange(12.0)
+    wanted = [(weights * errors**2).mean(), (weights * abs(errors)).sum() / weights.sum()]
+    for y in (Y, Y[:, 0]):
+        found = model.evaluate(X, y, sample_weight=weights, batch_size=5, verbose=0)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert model.predict(X).shape == (12,)
+
+
 DISORDERS: dict[str, tuple[Callable[[], Any], str]] = {
     "disconnected": (
         lambda: keras.Model(keras.Input((3,), name="here"), L.Dense(1)(keras.Input((3,), name="there"))),

@@ -85,6 +85,13 @@ def test_one_sample_as_nested_lists_is_one_sample() -> None:
     assert regression().predict([X[:1]]).shape == (1, 1)
 
 
+def test_a_last_axis_of_one_may_be_there_or_not() -> None:
+    model = keras.Sequential([L.Dense(5, input_shape=(4,)), L.Reshape((5,))])
+    model.compile("sgd", "mse")
+    y = np.random.randn(N, 5)
+    assert model.evaluate(X, y[..., None], verbose=0) == model.evaluate(X, y, verbose=0)
+
+
 def test_sparse_and_one_hot_labels_agree() -> None:
     one_hot, sparse = classifier(), classifier("sparse_categorical_crossentropy")
     wanted = trained(one_hot, X, ONE_HOT)
