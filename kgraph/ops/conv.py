@@ -25,12 +25,15 @@ from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import ReduceSum, reshape
 from kgraph.ops.elementwise import add
 from kgraph.ops.linalg import matmul
-from kgraph.ops.patches import add_patches, patches
+from kgraph.ops.patches import add_patches, patches, window_slices
 from kgraph.ops.samples import floats
-from kgraph.ops.shape import transpose
-from kgraph.ops.windows import Pads, add_windows, causal_pads, output_shape, windows
+from kgraph.ops.shape import Reverse, stack, transpose
+from kgraph.ops.windows import Pads, add_windows, causal_pads, output_shape, span, windows
 
 Sizes = tuple[int, ...]
+
+NARROW = 64
+"""Rows of patches up to which the gradient in the kernel is one product (measured with onnxruntime on the CPU)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,6 +183,15 @@ class ConvInputGrad(Convolution):
         attributes = self.attributes_of_conv
         return Conv(*attributes)(ddx, w), ConvFilterGrad(*attributes, kernel)(ddx, dy)
 
+    def as_conv(self, kernel: Sequence[int]) -> Conv | None:
+        """At stride 1 this is the convolution with `flipped_kernel`, if no pad is larger than the window; else None."""
+        spans = map(span, kernel, self.dilations)
+        known = [(k - 1 - a, k - 1 - b) for k, (a, b) in zip(spans, self.pads, strict=True)]
+        fits = all(isinstance(amount, int) and amount >= 0 for pair in known for amount in pair)
+        if self.groups != 1 or set(self.strides) != {1} or not fits:
+            return None
+        return Conv(self.strides, tuple(known), self.dilations)
+
     def decompose(self, dy: Value, w: Value) -> Value:
         """The flattened kernel against dy gives what each window adds to its patch of dx."""
         kernel = w.type.static_shape[2:]
@@ -219,10 +231,24 @@ class ConvFilterGrad(Convolution):
         return ConvInputGrad(*attributes, x.shape[2:])(dy, ddw), Conv(*attributes)(x, ddw)
 
     def decompose(self, x: Value, dy: Value) -> Value:
-        """dy against patches of x, one product per image and group, summed over the images."""
-        columns = self._split(patches(x, self.kernel, self.strides, self.dilations, self.pads))
-        each = matmul(self._split(dy), columns, transpose_b=True)
-        return reshape(ReduceSum((0,), False)(each), self.infer(x.type, dy.type).shape)
+        """Products of dy with what the windows see of x, one per image and group, summed over the images.
+
+        One product for each position in the window copies x least. Patches, which copy everything twice, make one
+        product of them all; that pays where the separate ones would be too narrow.
+        """
+        window = (self.kernel, self.strides, self.dilations, self.pads)
+        filters, per_group, *kernel = self.infer(x.type, dy.type).static_shape
+        rows, taps = filters // self.groups, prod(kernel)
+        if per_group * taps <= NARROW:
+            columns = self._split(patches(x, *window))
+            each = matmul(columns, self._split(dy), transpose_b=True)
+            total = transpose(ReduceSum((0,), False)(each), (0, 2, 1))
+        else:
+            gradient = self._split(dy)
+            slices = (self._split(piece) for piece in window_slices(x, *window))
+            products = [matmul(gradient, piece, transpose_b=True) for piece in slices]
+            total = stack([ReduceSum((0,), False)(each) for each in products], 3)
+        return reshape(reshape(total, (self.groups, rows, per_group, taps)), (filters, per_group, *kernel))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -260,6 +286,12 @@ def from_keras_kernel(kernel: Value) -> Value:
     """A kernel [*K, C / groups, O] as the ops here take it, [O, C / groups, *K]."""
     spatial = kernel.rank - 2
     return transpose(kernel, (spatial + 1, spatial, *range(spatial)))
+
+
+def flipped_kernel(w: Value) -> Value:
+    """w [O, C, *K] turned round, with filters and channels exchanged: what `ConvInputGrad.as_conv` takes."""
+    spatial = range(2, w.rank)
+    return transpose(Reverse(tuple(spatial))(w), (1, 0, *spatial))
 
 
 def _attributes(

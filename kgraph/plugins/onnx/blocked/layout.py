@@ -14,19 +14,19 @@ from math import prod
 from typing import Any
 
 from kgraph.ir.dims import Dim
-from kgraph.ir.graph import Call, Function, Result, Value, transform
+from kgraph.ir.graph import Call, Function, Result, Value, topological, transform
 from kgraph.ir.op import Op
 from kgraph.ir.types import TensorType, normalize_axis
-from kgraph.ops.activations import Relu
+from kgraph.ops.activations import PRelu, Relu
 from kgraph.ops.base import Elementwise
 from kgraph.ops.broadcast import ReduceSum, kept_shape, reshape
-from kgraph.ops.conv import Conv, ConvBias, ConvFilterGrad, ConvInputGrad, Convolution
+from kgraph.ops.conv import Conv, ConvBias, ConvFilterGrad, ConvInputGrad, Convolution, flipped_kernel
 from kgraph.ops.elementwise import mul
+from kgraph.ops.norm import BatchNorm, BatchNormTrain
 from kgraph.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Pool
 from kgraph.ops.random import Dropout
 from kgraph.ops.reduce import ReduceMax, ReduceMean
-from kgraph.ops.shape import Concat, Reverse, Transpose, transpose
-from kgraph.ops.windows import span
+from kgraph.ops.shape import Concat, Transpose, transpose
 from kgraph.passes.base import Pass, register
 from kgraph.passes.rewrite import count_uses
 from kgraph.plugins.onnx.blocked.ops import (
@@ -38,6 +38,9 @@ from kgraph.plugins.onnx.blocked.ops import (
 )
 
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+
+TAKEN_APART = (BatchNorm, BatchNormTrain, Dropout, PRelu)
+"""Composite ops that know axes, made of ops that do not. (A taken apart dropout drops the same elements as ever.)"""
 
 
 @register("block_channels")
@@ -53,15 +56,31 @@ class BlockChannels(Pass):
         uses = count_uses(function)
 
         def visit(call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-            handler = _handler(type(call.op))
             once = all(uses[value] == 1 for value in call.inputs)
-            made = handler(Site(call.op, inputs, self.block, once)) if handler is not None else None
-            if made is None:
-                return None
-            hits[call.op.name] += 1
-            return (made,)
+            made = self._visit(Site(call.op, inputs, self.block, once))
+            if made is not None:
+                hits[call.op.name] += 1
+            return made
 
         return transform(function, visit)
+
+    def _visit(self, site: Site) -> Sequence[Value] | None:
+        if isinstance(site.op, TAKEN_APART):
+            return None if site.inside(site.operands[0]) is None else self._replay(site.op, site.operands)
+        handler = _handler(type(site.op))
+        made = handler(site) if handler is not None else None
+        return None if made is None else (made,)
+
+    def _replay(self, op: Op, operands: tuple[Value, ...]) -> Sequence[Value]:
+        """The parts of a composite op, each brought into the layout if it can be."""
+        made = op.decompose(*operands)
+        results = made if isinstance(made, tuple) else (made,)
+        new: dict[Value, Value] = {}
+        for call in topological(results, stop=operands):
+            inputs = tuple(new.get(value, value) for value in call.inputs)
+            parts = self._visit(Site(call.op, inputs, self.block, once=False)) or call.op.apply(*inputs)
+            new.update(zip(call.results, parts, strict=True))
+        return [new.get(result, result) for result in results]
 
 
 @dataclass(frozen=True)
@@ -170,21 +189,15 @@ def _conv(site: Site) -> Value | None:
 @blocks(ConvInputGrad)
 def _conv_input_grad(site: Site) -> Value | None:
     """At stride 1 this is the convolution with the flipped kernel, filters and channels exchanged."""
-    (dy, w), op = site.operands, site.op
-    if not _is_image(dy.type, w.type) or not _is_plain(op) or set(op.strides) != {1}:
+    dy, w = site.operands
+    if not _is_image(dy.type, w.type):
         return None
     filters, channels, *kernel = w.type.static_shape
-    if not (site.fits(filters) and site.fits(channels)):
+    op = site.op.as_conv(kernel)
+    if op is None or not (site.fits(filters) and site.fits(channels)):
         return None
-    spans = map(span, kernel, op.dilations)
-    pads = tuple(
-        (size - 1 - before, size - 1 - after) for size, (before, after) in zip(spans, op.pads, strict=True)
-    )
-    if any(amount < 0 for pair in pads for amount in pair):
-        return None
-    flipped = transpose(Reverse((2, 3))(w), (1, 0, 2, 3))
-    made = BlockedConv((1, 1), pads, op.dilations)(site.blocked(dy), blocked_kernel(flipped, site.block))
-    return FromBlocked()(made)
+    made = BlockedConv(op.strides, op.pads, op.dilations)
+    return FromBlocked()(made(site.blocked(dy), blocked_kernel(flipped_kernel(w), site.block)))
 
 
 @blocks(ConvFilterGrad)
@@ -248,16 +261,6 @@ def _relu(site: Site) -> Value | None:
     if site.once and isinstance(x, Result) and isinstance(x.call.op, BlockedConv):
         return FromBlocked()(replace(x.call.op, relu=True)(*x.call.inputs))
     return FromBlocked()(Relu()(x))
-
-
-@blocks(Dropout)
-def _dropout(site: Site) -> Value | None:
-    """Taken apart here, so that the same elements are dropped as in any other layout."""
-    x, rng = site.operands
-    if site.inside(x) is None:
-        return None
-    made = site.op.decompose(x, rng)
-    return _elementwise(replace(site, op=made.call.op, operands=made.call.inputs))
 
 
 @blocks(ReduceSum, ReduceMean, ReduceMax)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kgraph.ir.dims import Dim, maximum
-from kgraph.ir.graph import Call
-from kgraph.ops.conv import Conv, ConvBias, ConvInputGrad
+from kgraph.ir.graph import Call, Function, Input
+from kgraph.ops.conv import Conv, ConvBias, ConvInputGrad, flipped_kernel
 from kgraph.ops.windows import span
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
@@ -49,7 +49,13 @@ def conv_input_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | 
     dy, w = call.inputs
     if dy.dtype != "float32":
         return emitter.expand(call)
-    kernel = w.type.static_shape[2:]
+    filters, channels, *kernel = w.type.static_shape
+    flipped = op.as_conv(kernel)
+    if flipped is not None and emitter.target.device == "cpu" and channels >= filters:
+        # ConvTranspose adds up its columns on one thread, which takes longest when there are many of them.
+        leaves = Input("dy", dy.type), Input("w", w.type)
+        graph = Function("dx", leaves, {"dx": flipped(leaves[0], flipped_kernel(leaves[1]))})
+        return emitter.inline(graph, dict(zip(leaves, operands, strict=True)))
     spans = map(span, kernel, op.dilations)
     whole = [(n - 1) * s + k for n, s, k in zip(dy.shape[2:], op.strides, spans, strict=True)]
     before = [amount for amount, _ in op.pads]
