@@ -32,6 +32,10 @@ class DataError(KgraphError, ValueError):
     """Arrays handed to fit, evaluate, predict or an executable do not match the model."""
 
 
+class FileError(KgraphError, ValueError):
+    """A model file is damaged, hostile, or of a kind that cannot be read. A missing file is a FileNotFoundError."""
+
+
 class NotCompiledError(KgraphError, RuntimeError):
     """Training or evaluation was asked of a model before `compile`."""
 

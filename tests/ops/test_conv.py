@@ -61,7 +61,9 @@ def test_sizes_may_be_symbolic(stride: int, size: int) -> None:
     symbolic, static = _trunk(symbol("height"), stride), _trunk(size, stride)
     assert static.outputs["y"].shape[2] == ceil(ceil(ceil(size / stride) / stride) / stride)
     arrays = [floats(4, 2, size, 6), floats(3, 2, 3, 3), floats(4, *static.outputs["y"].shape[1:])]  # type: ignore[arg-type]  # static
-    arrays[2] /= 4  # brings the sums of dw, whose terms cancel, to the order of one that the absolute tolerance is for
+    arrays[2] /= (
+        4  # brings the sums of dw, whose terms cancel, to the order of one that the absolute tolerance is for
+    )
     for function in (symbolic, static):
         check_function(function, arrays, "onnx")
         check_function(function, arrays, "onnx", optimise=True)

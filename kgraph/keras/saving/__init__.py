@@ -1,0 +1,7 @@
+"""Models as files, in the forms that Keras reads and writes."""
+
+from __future__ import annotations
+
+from kgraph.keras.saving.api import load_model, load_weights, save_model, save_weights
+
+__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
