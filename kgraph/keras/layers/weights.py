@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,18 @@ from kgraph.ir.graph import scope
 from kgraph.keras import initializers, settings
 from kgraph.keras.layers.config import parameters_of
 from kgraph.keras.tensor import Tensor, Variable
+
+_INITIALISE: ContextVar[bool] = ContextVar("initialise", default=True)
+
+
+@contextmanager
+def without_initialisers() -> Iterator[None]:
+    """Inside the block weights are made of zeros: for models whose values are about to be read from a file."""
+    token = _INITIALISE.set(False)
+    try:
+        yield
+    finally:
+        _INITIALISE.reset(token)
 
 
 class Weighted:
@@ -166,6 +180,8 @@ def initializer_for(initializer: Any, dtype: str) -> Callable[..., Any]:
 
 
 def _initial(make: Callable[..., Any], shape: tuple[int, ...], dtype: str) -> Any:
+    if not _INITIALISE.get():
+        return np.zeros(shape, dtype)
     value = (
         make(shape, dtype=dtype)
         if "dtype" in parameters_of(make) or parameters_of(make) & {"kwargs"}
