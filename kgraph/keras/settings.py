@@ -5,9 +5,10 @@ The functions are Keras's. The first values come from `keras.json` in Keras's fo
     {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last"}
 
 The folder is the one that KERAS_HOME names, else `~/.keras`, else `.keras` in the folder for temporary files
-when the home folder can't be written to. Unlike Keras, nothing is ever written here, and nothing is read
-before a value is first asked for: importing a library should leave no files behind. The entry "backend" is left
-alone: the file is shared with Keras, whose backends are not ours, and `kgraph.config` chooses ours.
+when the home folder can't be written to. As in Keras, a file with the defaults is made when there is none; unlike
+in Keras, not by importing, but when a value is first asked for. The file is shared with Keras, whose backends are
+not ours: its entry "backend" is passed over when reading (`kgraph.config` chooses ours) and left out when writing,
+so that Keras goes on to choose its own. Keras 1 wrote "image_dim_ordering": "tf" or "th", which is read too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import json
 import os
 import tempfile
 import warnings
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from kgraph.errors import ArgumentError, describe
 
 FLOATX = ("float16", "float32", "float64")
 IMAGE_DATA_FORMATS = ("channels_last", "channels_first")
+DIM_ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
+"""How Keras 1 spelled them."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,21 @@ def _require(holds: bool, name: str, expected: str, got: object) -> None:
 def keras_home() -> Path:
     """Keras's folder for settings and cached files. It may not exist yet."""
     if named := os.environ.get("KERAS_HOME"):
-        return Path(named)
+        return Path(os.path.expanduser(named))
     home = Path(os.path.expanduser("~"))
-    return (home if os.access(home, os.W_OK) else Path(tempfile.gettempdir())) / ".keras"
+    return home / ".keras" if os.access(home, os.W_OK) else temporary_home()
+
+
+def temporary_home() -> Path:
+    """The folder that stands in for one that can't be written to: `.keras` where temporary files are.
+
+    All users of a machine share that place. Where the folder is someone else's, one with the user's number is taken:
+    what others put there is not to be trusted.
+    """
+    shared = Path(tempfile.gettempdir()) / ".keras"
+    if not hasattr(os, "getuid") or not shared.exists() or shared.stat().st_uid == os.getuid():
+        return shared
+    return shared.with_name(f".keras-{os.getuid()}")
 
 
 def read_settings(file: Path) -> Settings:
@@ -84,6 +100,8 @@ def read_settings(file: Path) -> Settings:
     if not isinstance(entries, dict):
         warnings.warn(f"{file} is passed over: it holds no JSON object", stacklevel=2)
         return Settings()
+    if "image_data_format" not in entries and entries.get("image_dim_ordering") in DIM_ORDERINGS:
+        entries["image_data_format"] = DIM_ORDERINGS[entries["image_dim_ordering"]]
     try:
         return Settings(
             **{field.name: entries[field.name] for field in fields(Settings) if field.name in entries}
@@ -92,13 +110,33 @@ def read_settings(file: Path) -> Settings:
         raise ArgumentError(f"{error}\n  in {file}") from None
 
 
+def write_defaults(file: Path) -> None:
+    """Make a `keras.json` with the defaults, unless there is one or the folder can't be written to.
+
+    It appears whole or not at all, and takes the place of no file that another process makes meanwhile.
+    """
+    with suppress(OSError):
+        if file.exists():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = file.with_name(f"{file.name}.{os.getpid()}")
+        with whole.open("x", encoding="utf-8") as stream:
+            json.dump(asdict(Settings()), stream, indent=4)
+        try:
+            os.link(whole, file)
+        finally:
+            whole.unlink()
+
+
 _current: Settings | None = None
 
 
 def _get() -> Settings:
     global _current
     if _current is None:
-        _current = read_settings(keras_home() / "keras.json")
+        file = keras_home() / "keras.json"
+        _current = read_settings(file)
+        write_defaults(file)
     return _current
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from kgraph.errors import ArgumentError
 from kgraph.keras import settings
-from kgraph.keras.settings import Settings, keras_home, read_settings
+from kgraph.keras.settings import Settings, keras_home, read_settings, temporary_home
 from tests.house.layout import ROOT
 
 
@@ -80,19 +80,87 @@ def test_an_unwritable_home_is_replaced_by_the_temporary_folder(monkeypatch: pyt
     assert keras_home() == Path(tempfile.gettempdir()) / ".keras"
 
 
-def test_a_process_reads_the_file_and_writes_none(tmp_path: Path) -> None:
-    write(tmp_path, '{"epsilon": 0.5}')
-    program = "from kgraph.keras import settings; print(settings.epsilon(), settings.floatx())"
-    for home, printed in ((tmp_path, "0.5 float32"), (tmp_path / "new", "1e-07 float32")):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "KERAS_HOME": str(home), "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.strip() == printed
+def test_a_stranger_s_folder_for_temporary_files_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    assert temporary_home() == tmp_path / ".keras"
+    (tmp_path / ".keras").mkdir()
+    assert temporary_home() == tmp_path / ".keras"
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert temporary_home() == tmp_path / ".keras-4711"
+
+
+def first_values(home: Path, statement: str = "") -> str:
+    """What a new process prints for epsilon and floatx."""
+    program = f"from kgraph import keras; K = keras.backend; {statement or 'print(K.epsilon(), K.floatx())'}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "KERAS_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_a_process_reads_the_file_and_leaves_it_alone(tmp_path: Path) -> None:
+    file = write(tmp_path, '{"epsilon": 0.5}')
+    assert first_values(tmp_path) == "0.5 float32"
     assert [path.name for path in tmp_path.iterdir()] == ["keras.json"]
+    assert file.read_text() == '{"epsilon": 0.5}'
+
+
+def test_a_process_makes_a_file_when_it_needs_a_value_and_not_before(tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    first_values(home, "pass")
+    assert not home.exists()
+    assert first_values(home) == "1e-07 float32"
+    assert [path.name for path in home.iterdir()] == ["keras.json"]
+    made = json.loads((home / "keras.json").read_text())
+    assert made == {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last"}
+    assert first_values(home) == "1e-07 float32"
+
+
+@pytest.mark.parametrize("text", ["{", '{"floatx": "int8"}'])
+def test_no_file_keeps_keras_from_being_imported(tmp_path: Path, text: str) -> None:
+    write(tmp_path, text)
+    assert first_values(tmp_path, "K.clear_session(); print('imported')") == "imported"
+
+
+def test_real_keras_reads_the_file_we_made_and_chooses_its_own_backend(tmp_path: Path) -> None:
+    settings.write_defaults(tmp_path / "keras.json")
+    program = "import keras; print(keras.config.backend(), keras.config.epsilon())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "numpy 1e-07"
+
+
+def test_no_folder_to_write_to_is_no_error(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    settings.write_defaults(in_the_way / "keras.json")
+    settings.write_defaults(in_the_way)
+    assert in_the_way.read_bytes() == b""
+
+
+def test_a_file_made_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    file = write(tmp_path, '{"epsilon": 0.5}')
+    settings.write_defaults(file)
+    assert file.read_text() == '{"epsilon": 0.5}'
+    assert [path.name for path in tmp_path.iterdir()] == ["keras.json"]
+
+
+@pytest.mark.parametrize(("ordering", "wanted"), [("tf", "channels_last"), ("th", "channels_first")])
+def test_the_spelling_of_keras_1_is_understood(tmp_path: Path, ordering: str, wanted: str) -> None:
+    file = write(tmp_path, json.dumps({"image_dim_ordering": ordering}))
+    assert read_settings(file).image_data_format == wanted
 
 
 def test_values_are_set_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
