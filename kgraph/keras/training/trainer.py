@@ -12,7 +12,7 @@ from kgraph.ir.types import Array
 from kgraph.keras import optimizers
 from kgraph.keras.callbacks.base import CallbackList, History, flat_callbacks
 from kgraph.keras.callbacks.progress import ProgbarLogger
-from kgraph.keras.tensor import Tensor
+from kgraph.keras.tensor import Tensor, Variable
 from kgraph.keras.training.arguments import (
     as_result,
     check_frequency,
@@ -111,6 +111,11 @@ class Trainer:
                 )
             )
         return self._compile_arguments
+
+    @property
+    def _random_state(self) -> Variable | None:
+        """What training draws its random numbers and its shuffles from; None until it is known what is trained."""
+        return self._training.rng if self._training is not None else None
 
     def _forget_compiled(self) -> None:
         """The graph has changed: build the functions again when they are next needed."""
