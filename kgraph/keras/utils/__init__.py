@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kgraph.keras.utils import generic_utils, np_utils
+from kgraph.keras.utils import data_utils, generic_utils, np_utils
 from kgraph.keras.utils.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -11,6 +11,7 @@ from kgraph.keras.utils.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
+from kgraph.keras.utils.download import get_file
 from kgraph.keras.utils.np_utils import normalize, to_categorical
 from kgraph.keras.utils.progbar import Progbar
 from kgraph.keras.utils.random import set_random_seed
@@ -23,9 +24,11 @@ __all__ = [
     "Progbar",
     "Sequence",
     "custom_object_scope",
+    "data_utils",
     "deserialize_keras_object",
     "generic_utils",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
     "normalize",
