@@ -6,12 +6,19 @@ weights in Keras's layout. With `reverse` time runs backwards, but output t stil
 `go_backwards` reverses the sequence of outputs afterwards.
 
 Builders take a mask as well: where it is False the states, and with them the output, stay what they were.
+
+`steps` says which steps an op takes, and what its last operand is then:
+
+    "all"      every one
+    "masked"   those where a mask [T, B] bool is True; at others states and output stay what they were
+    "counted"  the first n[b] of row b, from counts [B] int32; behind them the output is 0, and the last states are
+               those after the last step taken
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -24,16 +31,17 @@ from kgraph.ir.op import Op, Sample, op
 from kgraph.ir.types import TensorType
 from kgraph.ops.activations import HardSigmoid, elu, relu, sigmoid, softplus, softsign, tanh
 from kgraph.ops.base import expect_float, same_dtype
-from kgraph.ops.broadcast import reshape
+from kgraph.ops.broadcast import broadcast_to, reshape
 from kgraph.ops.elementwise import add, mul, sub
 from kgraph.ops.linalg import matmul
-from kgraph.ops.logic import where
+from kgraph.ops.logic import less, where
 from kgraph.ops.samples import floats
 from kgraph.ops.scan import scan
-from kgraph.ops.shape import expand_dims, full, index_axis, split, transpose
+from kgraph.ops.shape import Iota, expand_dims, full, index_axis, split, transpose
 
 Activation = Callable[[Value], Value]
 
+STEPS = ("all", "masked", "counted")
 ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
     {
         "tanh": tanh,
@@ -57,15 +65,21 @@ def _activation(name: str) -> Activation:
     return ACTIVATIONS[name]
 
 
+_MASK = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0]], "bool")
+_COUNTS = np.array([2, 4, 0], "int32")
+
+
 @dataclass(frozen=True, repr=False)
 class Recurrent(Op):
     """x [T, B, I], kernel [I, G u], recurrent [u, G u], bias, states [B, u] -> sequence [T, B, u], last states [B, u].
 
-    A subclass says in `cell` what one step does to the states; the first state is also the output.
+    A subclass says in `cell` what one step does to the states; the first state is also the output. A mask or counts
+    follow the states where `steps` asks for them.
     """
 
     activation: str = "tanh"
     reverse: bool = False
+    steps: str = field(default="all", kw_only=True)
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
@@ -79,58 +93,59 @@ class Recurrent(Op):
         raise NotImplementedError
 
     def infer(
-        self, x: TensorType, kernel: TensorType, recurrent: TensorType, bias: TensorType, *states: TensorType
+        self, x: TensorType, kernel: TensorType, recurrent: TensorType, bias: TensorType, *rest: TensorType
     ) -> tuple[TensorType, ...]:
         _activation(self.activation)
         expect_float(x)
-        dtype = same_dtype(x, kernel, recurrent, bias, *states)
-        if x.rank != 3 or recurrent.rank != 2 or len(states) != self.states:
+        count = self.states + (self.steps != "all")
+        if self.steps not in STEPS or x.rank != 3 or recurrent.rank != 2 or len(rest) != count:
             raise ShapeError(
                 describe(
                     "operands do not fit",
-                    expected=f"x of rank 3, a recurrent kernel of rank 2, {self.states} states",
-                    got=f"{x}, {recurrent}, {len(states)} states",
+                    expected=f"x of rank 3, a recurrent kernel of rank 2, {count} operands for steps={self.steps!r}",
+                    got=f"{x}, {recurrent}, {len(rest)} operands",
                 )
             )
+        states = rest[: self.states]
+        dtype = same_dtype(x, kernel, recurrent, bias, *states)
         time, batch, size = x.shape
         units = _units(recurrent)
-        wanted: list[tuple[TensorType, Shape]]
-        wanted = [(kernel, (size, units * self.gates)), (recurrent, (units, units * self.gates))]
-        wanted += [(bias, self.bias_shape(units)), *((state, (batch, units)) for state in states)]
-        for type, shape in wanted:
-            if not _fits(shape, type.shape):
-                raise ShapeError(
-                    describe("an operand has the wrong shape", expected=TensorType(dtype, shape), got=type)
-                )
+        wanted = [
+            (kernel, TensorType(dtype, (size, units * self.gates))),
+            (recurrent, TensorType(dtype, (units, units * self.gates))),
+            (bias, TensorType(dtype, self.bias_shape(units))),
+            *((state, TensorType(dtype, (batch, units))) for state in states),
+        ]
+        choices = {"masked": TensorType("bool", (time, batch)), "counted": TensorType("int32", (batch,))}
+        wanted += [(type, choices[self.steps]) for type in rest[self.states :]]
+        for type, expected in wanted:
+            if not _fits(expected.shape, type.shape) or type.dtype != expected.dtype:
+                raise ShapeError(describe("an operand has the wrong shape", expected=expected, got=type))
         state = TensorType(dtype, (batch, units))
         return TensorType(dtype, (time, batch, units)), *(state for _ in states)
 
-    def decompose(
-        self, x: Value, kernel: Value, recurrent: Value, bias: Value, *states: Value
-    ) -> tuple[Value, ...]:
-        return self.scan(x, kernel, recurrent, bias, states, keep=False)
+    def decompose(self, *operands: Value) -> tuple[Value, ...]:
+        return self.scan(operands, keep=False)
 
-    def scan(
-        self,
-        x: Value,
-        kernel: Value,
-        recurrent: Value,
-        bias: Value,
-        states: Sequence[Value],
-        mask: Value | None = None,
-        keep: bool = True,
-    ) -> tuple[Value, ...]:
-        """The op as a scan; `mask` [T, B, 1] bool says at which steps the states change, `keep` is that of `scan`."""
+    def scan(self, operands: Sequence[Value], keep: bool = True) -> tuple[Value, ...]:
+        """The op as a scan; `keep` is that of `kgraph.ops.scan.scan`."""
+        x, kernel, recurrent, bias, *rest = operands
+        states, masks = rest[: self.states], rest[self.states :]
+        if self.steps == "counted":
+            masks = [_first(x.shape[0], *masks)]
+        taken = [expand_dims(mask, -1) for mask in masks]
 
         def step(carries: Sequence[Value], slices: Sequence[Value]) -> tuple[list[Value], list[Value]]:
             new = self.cell(slices[0], carries, recurrent, bias)
-            if mask is not None:
-                new = [where(slices[1], a, b) for a, b in zip(new, carries, strict=True)]
+            for here in slices[1:]:
+                new = [where(here, a, b) for a, b in zip(new, carries, strict=True)]
             return new, new[:1]
 
         first = index_axis(bias, 0, 0) if bias.rank == 2 else bias
-        sequences = [project(x, kernel, first)] + ([] if mask is None else [mask])
+        sequences = [project(x, kernel, first), *taken]
         last, (sequence,) = scan(step, states, sequences, reverse=self.reverse, keep=keep, name=self.name)
+        if self.steps == "counted":
+            sequence = where(taken[0], sequence, full((), 0.0, x.dtype))
         return sequence, *last
 
     @classmethod
@@ -139,7 +154,9 @@ class Recurrent(Op):
         wide = units * cls.gates
         shapes: list[tuple[int, ...]] = [(time, batch, size), (size, wide), (units, wide)]
         shapes += [node.bias_shape(units), *[(batch, units)] * cls.states]  # type: ignore[list-item]  # integers
-        return Sample(node, tuple(floats(*shape, low=-1, high=1) for shape in shapes))
+        operands = [floats(*shape, low=-1, high=1) for shape in shapes]
+        choices = {"masked": _MASK[:time, :batch], "counted": _COUNTS[:batch]}
+        return Sample(node, (*operands, *([choices[node.steps]] if node.steps in choices else [])))
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,6 +197,8 @@ class Lstm(Gated):
         yield cls.example(cls())
         yield cls.example(cls(reverse=True))
         yield cls.example(cls("softsign", False, "hard_sigmoid"))
+        yield cls.example(cls(steps="masked"))
+        yield cls.example(cls(reverse=True, steps="counted"))
 
 
 @op("gru")
@@ -213,6 +232,8 @@ class Gru(Gated):
         for reset_after in (True, False):
             yield cls.example(cls(reset_after=reset_after))
             yield cls.example(cls("softsign", True, "hard_sigmoid", reset_after))
+            yield cls.example(cls(reset_after=reset_after, steps="counted"))
+        yield cls.example(cls(reverse=True, steps="masked"))
 
 
 @op("simple_rnn")
@@ -229,6 +250,8 @@ class SimpleRnn(Recurrent):
     def samples(cls) -> Iterable[Sample]:
         yield cls.example(cls())
         yield cls.example(cls("softsign", True))
+        yield cls.example(cls(steps="masked"))
+        yield cls.example(cls(reverse=True, steps="counted"))
 
 
 def lstm_step(
@@ -373,13 +396,17 @@ def _apply(
     if bias is None:
         bias = Constant(np.zeros(node.bias_shape(units), x.dtype))
     first = [full((x.shape[1], units), 0.0, x.dtype) if state is None else state for state in states]
-    if mask is None:
-        results = node.apply(x, kernel, recurrent, bias, *first)
-    else:
-        node.infer(x.type, kernel.type, recurrent.type, bias.type, *(state.type for state in first))
-        results = node.scan(x, kernel, recurrent, bias, first, expand_dims(mask, -1))
-    sequence, *last = results
+    masks = [] if mask is None else [mask]
+    chosen = node if mask is None else replace(node, steps="masked")
+    sequence, *last = chosen.apply(x, kernel, recurrent, bias, *first, *masks)
     return sequence if time_major else transpose(sequence, (1, 0, 2)), *last
+
+
+def _first(time: Dim, counts: Value) -> Value:
+    """The mask [T, B] that is True at the first counts[b] steps of row b."""
+    (batch,) = counts.shape
+    positions = broadcast_to(reshape(Iota(time, "int32")(), (time, 1)), (time, batch))
+    return less(positions, broadcast_to(counts, (time, batch)))
 
 
 def _units(recurrent: TensorType) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgraph.errors import ShapeError, describe
-from kgraph.ir.dims import product
+from kgraph.ir.dims import Dim, as_ints, product
 from kgraph.ir.graph import Call, Value
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType, normalize_axis
@@ -140,16 +140,18 @@ class CumSum(Op):
 class TopK(Op):
     """x -> the k largest elements along the last axis, sorted, and their int64 positions; the earlier wins a tie."""
 
-    k: int = 1
+    k: Dim = 1
 
     def infer(self, x: TensorType) -> tuple[TensorType, TensorType]:
-        if x.rank == 0 or (isinstance(x.shape[-1], int) and x.shape[-1] < self.k):
+        size = x.shape[-1] if x.rank else 0
+        if isinstance(size, int) and isinstance(self.k, int) and size < self.k:
             raise ShapeError(describe("too few elements for top_k", expected=f"at least {self.k}", got=x))
         shape = (*x.shape[:-1], self.k)
         return x.with_shape(shape), TensorType("int64", shape)
 
     def evaluate(self, x: Array) -> tuple[Array, Array]:
-        order = np.argsort(-x, axis=-1, kind="stable")[..., : self.k]
+        (k,) = as_ints((self.k,))
+        order = np.argsort(-x, axis=-1, kind="stable")[..., :k]
         return np.take_along_axis(x, order, -1), order
 
     @classmethod

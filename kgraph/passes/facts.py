@@ -41,6 +41,13 @@ def is_non_negative(value: Value, depth: int = _DEPTH) -> bool:
     return False
 
 
+def is_zero(value: Value) -> bool:
+    """Whether every element is 0, a constant or one that was broadcast."""
+    if isinstance(value, Result) and isinstance(value.call.op, BroadcastTo):
+        (value,) = value.call.inputs
+    return isinstance(value, Constant) and not np.any(value.array)
+
+
 def is_finite(value: Value, depth: int = _DEPTH) -> bool:
     """Whether no element can be infinite or NaN."""
     if not value.type.is_float:

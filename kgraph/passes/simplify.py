@@ -11,6 +11,7 @@ from kgraph.passes.rules import (
     broadcast,
     constants,
     conv,
+    indexing,
     logic,
     movement,
     products,
@@ -33,6 +34,7 @@ FINAL_RULES: tuple[Rule, ...] = (
     *RULES,
     *movement.AFTER_LAYOUT,
     *movement.AFTER_DIFFERENTIATION,
+    *indexing.RULES,
 )
 """These and the rules that would be in the way of layout or of differentiation."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from kgraph.ir.graph import Value, constant
 from kgraph.ir.types import TensorType
 from kgraph.ops.activations import Positive
-from kgraph.ops.logic import And, Cast, Not, Or, Where, cast, greater, where
+from kgraph.ops.logic import And, Cast, Not, Or, Where, cast, equal, greater, where
 from kgraph.passes.facts import elements
 from kgraph.passes.rewrite import Declined, Match, Rule, examples, f32
 
@@ -120,6 +120,18 @@ class NotNot(Rule):
         return m.c
 
 
+class NotEqualZero(Rule):
+    """not (n == 0) -> cast(n) to bool, for integers n"""
+
+    operands = examples(n=TensorType("int32", (2, 3)))
+
+    def pattern(self, n: Value) -> Value:
+        return Not()(equal(n, 0))
+
+    def replace(self, m: Match) -> Value | Declined:
+        return Declined("not of integers") if m.n.type.is_float else cast(m.n, "bool")
+
+
 class AndSame(Rule):
     """c and c -> c"""
 
@@ -213,6 +225,7 @@ RULES = (
     WhereNested(),
     WhereAgain(),
     NotNot(),
+    NotEqualZero(),
     AndSame(),
     OrSame(),
     AndTrue(),

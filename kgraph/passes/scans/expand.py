@@ -25,7 +25,6 @@ class ExpandRecurrent(Pass):
             if not isinstance(call.op, Recurrent):
                 return None
             hits[call.op.name] += 1
-            x, kernel, recurrent, bias, *states = inputs
-            return call.op.scan(x, kernel, recurrent, bias, states)
+            return call.op.scan(inputs)
 
         return transform(function, visit)

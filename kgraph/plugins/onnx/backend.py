@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from kgraph.ir.op import Op
 from kgraph.passes.base import Pass
 from kgraph.passes.fusion import FuseProducts
 from kgraph.passes.rules.fused import AddBiasToConv
+from kgraph.passes.scans.compact import CompactSteps
 from kgraph.plugins.backend import CompileOptions, Program
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
 from kgraph.plugins.onnx.device import choose_device, convolution_block
 from kgraph.plugins.onnx.emit import Target
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.lowerings.recurrent import has_kernel
 from kgraph.plugins.onnx.session import OnnxExecutable
 
 
@@ -25,14 +28,14 @@ class OnnxBackend:
         return TABLE.supports(op)
 
     def passes(self, options: CompileOptions | None) -> Sequence[Pass]:
-        """On the CPU convolutions are brought into the layout of its fastest kernels.
+        """Recurrent layers take no masks. On the CPU convolutions are brought into the layout of its fastest kernels.
 
         Not with constant weights: there onnxruntime does so itself.
         """
-        if options is None or choose_device(options.device, options.strict).kind != "cpu":
-            return ()
-        block = convolution_block()
-        return (FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else ()
+        device = "cpu" if options is None else choose_device(options.device, options.strict).kind
+        compact = CompactSteps(partial(has_kernel, device=device))
+        block = convolution_block() if options is not None and device == "cpu" else 0
+        return (compact, FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else (compact,)
 
     def compile(self, program: Program, options: CompileOptions) -> OnnxExecutable:
         device = choose_device(options.device, options.strict)

@@ -93,6 +93,7 @@ class Emitter:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._symbols: dict[str, tuple[str, int]] = {}
         self._dims: dict[Dim, str] = {}
+        self._scalars: dict[Dim, str] = {}
         self._ones: dict[Shape, str] = {}
         self._where = ""
 
@@ -160,6 +161,14 @@ class Emitter:
         if dim not in self._dims:
             self._dims[dim] = self._emit_dim(dim)
         return self._dims[dim]
+
+    def scalar_dim(self, dim: Dim) -> str:
+        """A dimension as an int64 scalar."""
+        if isinstance(dim, int):
+            return self.constant(dim, "int64")
+        if dim not in self._scalars:
+            self._scalars[dim] = self.node("Squeeze", self.dim(dim), name="dim")
+        return self._scalars[dim]
 
     def shape(self, dims: Shape) -> str:
         """A shape as an int64 vector."""

@@ -6,7 +6,7 @@ import pytest
 
 from kgraph.ir.graph import constant
 from kgraph.ir.types import TensorType
-from kgraph.ops.logic import And, Cast, Not, Or, cast, where
+from kgraph.ops.logic import And, Cast, Not, Or, cast, equal, where
 from kgraph.passes.rewrite import f32
 from tests.passes.show import Build, after
 
@@ -28,6 +28,12 @@ CASES: list[tuple[Build, dict[str, TensorType], str]] = [
     ),
     (lambda c: where(c, constant(1.0, "float32"), 0.0), C, "%0 = cast(dtype='float32') c; return y=%0"),
     (lambda c: Not()(Not()(c)), C, "return y=c"),
+    (
+        lambda n: Not()(equal(n, 0)),
+        {"n": TensorType("int64", (3,))},
+        "%0 = cast(dtype='bool') n; return y=%0",
+    ),
+    (lambda x: Not()(equal(x, 0.0)), {"x": f32(3)}, "%0 = equal x, 0.0:float32[]; %1 = not %0; return y=%1"),
     (lambda c: And()(c, Or()(c, c)), C, "return y=c"),
     (lambda c: And()(TRUE, Or()(c, FALSE)), C, "return y=c"),
     (lambda c: Cast("bool")(c), C, "return y=c"),

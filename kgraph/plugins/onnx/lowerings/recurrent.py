@@ -1,6 +1,8 @@
 """Lowerings of `ops/recurrent.py` to ONNX's LSTM, GRU and RNN, which are time-major too.
 
-ONNX puts gates in another order (i, o, f, c for an LSTM), transposes weights, and has a leading axis for directions.
+ONNX puts gates in another order (i, o, f, c for an LSTM), transposes weights, and has a leading axis for directions. It
+takes the first steps of each row (`sequence_lens`), but knows no masks. A row without any step ends with zeros in
+onnxruntime, where our ops keep its initial state.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.ir.graph import Call, Constant, Result, Value
+from kgraph.ir.graph import Call, Value
 from kgraph.ir.types import Array
-from kgraph.ops.broadcast import BroadcastTo
-from kgraph.ops.recurrent import Gru, Lstm, Recurrent, SimpleRnn
+from kgraph.ops.recurrent import Gated, Gru, Lstm, Recurrent, SimpleRnn
+from kgraph.passes.facts import is_zero
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
 from kgraph.plugins.onnx.lowerings.activations import NARROW
@@ -46,8 +48,6 @@ def lstm(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
 def gru(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
     op = call.op
     assert isinstance(op, Gru)
-    if emitter.target.device == "cuda" and not op.reset_after:
-        return emitter.expand(call)  # the CUDA provider has the other form only
     return _lower(
         emitter,
         call,
@@ -75,15 +75,16 @@ def _lower(
 ) -> list[str]:
     op = call.op
     assert isinstance(op, Recurrent)
-    default = tuple(activations) == DEFAULTS[type(op)]
-    if call.inputs[0].dtype not in NARROW or (emitter.target.device == "cuda" and not default):
-        return emitter.expand(call)  # the kernels lack double precision, those for CUDA other activations
-    if not default:
+    if op.steps == "masked" or not has_kernel(op, call.inputs[0].dtype, emitter.target.device):
+        return emitter.expand(call)
+    if tuple(activations) != DEFAULTS[type(op)]:
         rows = [ACTIVATIONS[name] for name in activations]
         attributes["activations"] = [name for name, _ in rows]
         attributes["activation_alpha"] = [numbers[0] for _, numbers in rows if numbers] or None
         attributes["activation_beta"] = [numbers[1] for _, numbers in rows if len(numbers) > 1] or None
-    _, kernel, recurrent, bias, *states = call.inputs
+    _, kernel, recurrent, bias, *rest = call.inputs
+    states, counts = rest[: op.states], operands[4 + op.states :]
+    starts = [_state(emitter, state, name) for state, name in zip(states, operands[4:], strict=False)]
     order = LSTM_ORDER if isinstance(op, Lstm) else tuple(range(op.gates))
     results = emitter.node_multi(
         onnx_name,
@@ -91,8 +92,8 @@ def _lower(
         _weights(emitter, kernel, operands[1], order),
         _weights(emitter, recurrent, operands[2], order),
         _bias(emitter, bias, operands[3], order),
-        "",
-        *(_state(emitter, state, name) for state, name in zip(states, operands[4:], strict=True)),
+        counts[0] if counts else "",
+        *starts,
         outputs=len(call.results),
         hidden_size=call.results[1].shape[1],
         direction="reverse" if op.reverse else "forward",
@@ -100,7 +101,27 @@ def _lower(
     )
     # The axis of directions is axis 1 of the sequence and axis 0 of the states.
     squeezed = [emitter.node("Squeeze", results[0], emitter.ints([1]))]
-    return squeezed + [emitter.node("Squeeze", result, emitter.ints([0])) for result in results[1:]]
+    squeezed += [emitter.node("Squeeze", result, emitter.ints([0])) for result in results[1:]]
+    if not counts or not any(starts):
+        return squeezed
+    zero = emitter.constant(np.zeros((), "int32"))
+    some = emitter.node("Unsqueeze", emitter.node("Greater", counts[0], zero), emitter.ints([1]))
+    ends = zip(squeezed[1:], operands[4:], starts, strict=False)
+    return [
+        squeezed[0],
+        *(emitter.node("Where", some, last, first) if start else last for last, first, start in ends),
+    ]
+
+
+def has_kernel(op: Recurrent, dtype: str, device: str) -> bool:
+    """Whether onnxruntime has a kernel: none for double precision, on CUDA none for unusual activations or a reset
+    before the product.
+    """
+    if dtype not in NARROW or device != "cuda":
+        return dtype in NARROW
+    activations = {Lstm: ("tanh", "sigmoid"), Gru: ("tanh", "sigmoid"), SimpleRnn: ("tanh",)}[type(op)]
+    named = (op.activation, *([op.recurrent_activation] if isinstance(op, Gated) else []))
+    return named == activations and getattr(op, "reset_after", True)
 
 
 def _weights(emitter: Emitter, value: Value, name: str, order: Sequence[int]) -> str:
@@ -131,10 +152,8 @@ def _bias(emitter: Emitter, value: Value, name: str, order: Sequence[int]) -> st
 
 def _state(emitter: Emitter, value: Value, name: str) -> str:
     """[B, u] -> [1, B, u]; left out where it is zero."""
-    if isinstance(value, Result) and isinstance(value.call.op, BroadcastTo):
-        source = value.call.inputs[0]
-        if isinstance(source, Constant) and not np.any(source.array):
-            return ""
+    if is_zero(value):
+        return ""
     return emitter.node("Unsqueeze", name, emitter.ints([0]))
 
 

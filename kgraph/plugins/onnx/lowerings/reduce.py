@@ -75,4 +75,4 @@ def cum_sum(emitter: Emitter, call: Call, operands: list[str]) -> str:
 def top_k(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
     op = call.op
     assert isinstance(op, reduce.TopK)
-    return emitter.node_multi("TopK", *operands, emitter.ints([op.k]), outputs=2, axis=-1)
+    return emitter.node_multi("TopK", *operands, emitter.dim(op.k), outputs=2, axis=-1)

@@ -157,7 +157,7 @@ def scatter_add(emitter: Emitter, call: Call, operands: list[str]) -> str:
 def dim_value(emitter: Emitter, call: Call, operands: list[str]) -> str:
     op = call.op
     assert isinstance(op, shape.DimValue)
-    scalar = emitter.node("Reshape", emitter.dim(op.dim), emitter.ints([]))
+    scalar = emitter.scalar_dim(op.dim)
     return scalar if op.dtype == "int64" else emitter.node("Cast", scalar, to=emitter.elem_type(op.dtype))
 
 
@@ -165,7 +165,7 @@ def dim_value(emitter: Emitter, call: Call, operands: list[str]) -> str:
 def iota(emitter: Emitter, call: Call, operands: list[str]) -> str:
     op = call.op
     assert isinstance(op, shape.Iota)
-    stop = emitter.node("Reshape", emitter.dim(op.count), emitter.ints([]))
+    stop = emitter.scalar_dim(op.count)
     counted = emitter.node("Range", emitter.constant(0, "int64"), stop, emitter.constant(1, "int64"))
     if op.dtype == "int64":
         return counted
