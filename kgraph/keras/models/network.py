@@ -270,14 +270,17 @@ def sort_nodes(inputs: Sequence[Tensor], outputs: Sequence[Tensor], where: str) 
 def layers_by_depth(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> list[Layer]:
     """The layers of sorted nodes, farthest from the outputs first; ties as a walk from the outputs meets them.
 
+    A node of a shared layer is as far as the farthest of those met before it, and so are those that it depends on.
     This is Keras's order of `model.layers`, and so of the weights in its files.
     """
     depth: dict[int, int] = {}
+    deepest: dict[Layer, int] = {}
     for node in reversed(nodes):
-        depth.setdefault(id(node), 0)
+        here = max(depth.get(id(node), 0), deepest.get(node.layer, 0))
+        deepest[node.layer] = here
         for tensor in node.input_tensors:
             maker = id(_node_of(tensor))
-            depth[maker] = max(depth.get(maker, 0), depth[id(node)] + 1)
+            depth[maker] = max(depth.get(maker, 0), here + 1)
     inside = {id(node) for node in nodes}
     met: dict[Layer, None] = {}
     stack, seen = [_node_of(t) for t in reversed(list(outputs))], set()
@@ -288,9 +291,8 @@ def layers_by_depth(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> list[La
         seen.add(id(node))
         met.setdefault(node.layer)
         stack += [_node_of(t) for t in reversed(node.input_tensors)]
-    met.update(dict.fromkeys(node.layer for node in nodes))
-    deepest = {layer: max(depth[id(n)] for n in nodes if n.layer is layer) for layer in met}
-    return sorted(met, key=lambda layer: -deepest[layer])
+    unused = [node.layer for node in nodes if node.layer not in met]
+    return sorted(dict.fromkeys([*unused, *met]), key=lambda layer: -deepest[layer])
 
 
 def _node_of(tensor: Tensor) -> Node:
