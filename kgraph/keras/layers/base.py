@@ -39,6 +39,16 @@ _TRAINING: ContextVar[Any] = ContextVar("training", default=None)
 _DEPTH: ContextVar[int] = ContextVar("depth", default=0)
 
 
+@contextmanager
+def at_top() -> Iterator[None]:
+    """Inside the block calls of layers make nodes, even while another layer is being called."""
+    token = _DEPTH.set(0)
+    try:
+        yield
+    finally:
+        _DEPTH.reset(token)
+
+
 class Layer(Weighted):
     """Base of all layers. Keyword arguments are those every Keras layer takes.
 

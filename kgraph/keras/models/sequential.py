@@ -7,7 +7,7 @@ from typing import Any
 
 from kgraph.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError, describe
 from kgraph.ir.graph import Constant
-from kgraph.keras.layers.base import Layer
+from kgraph.keras.layers.base import Layer, at_top
 from kgraph.keras.layers.input import Input, InputLayer
 from kgraph.keras.layers.nodes import Node, flatten, map_structure
 from kgraph.keras.layers.registry import deserialize, serialize
@@ -145,8 +145,9 @@ class Sequential(Model):
         """Apply layers to `outputs`. When one refuses, the graph and the layers are as before."""
         before = [(layer, list(layer._inbound_nodes)) for layer in layers]
         try:
-            for layer in layers:
-                outputs = layer(outputs)
+            with at_top():
+                for layer in layers:
+                    outputs = layer(outputs)
             self._init_graph(inputs, outputs)
         except BaseException:
             for layer, nodes in before:

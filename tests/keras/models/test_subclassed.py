@@ -150,3 +150,18 @@ def test_data_of_another_width_is_refused_and_the_model_stays() -> None:
     with pytest.raises(ValueError, match=r"float32\[batch, 4\](.|\n)*float32\[12, 2\]"):
         model.fit(X[:, :2], Y, verbose=0)
     model.fit(X, Y, verbose=0)
+
+
+def test_a_stack_inside_is_built_when_it_is_first_called() -> None:
+    class Outer(keras.Model):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.stack = keras.Sequential([L.Dense(3), L.Dense(1)])
+
+        def call(self, inputs: Any) -> Any:
+            return self.stack(inputs) * 2.0
+
+    model = Outer()
+    predicted = model.predict(X)
+    assert len(model.weights) == 4
+    np.testing.assert_allclose(predicted, 2 * model.stack.predict(X), rtol=1e-6)
