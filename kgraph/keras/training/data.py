@@ -12,6 +12,7 @@ from kgraph.errors import ArgumentTypeError, DataError, UnsupportedError, descri
 from kgraph.ir.graph import Input
 from kgraph.ir.types import Array
 from kgraph.keras.tensor import Tensor
+from kgraph.keras.training.stored import StoredArray, is_stored
 
 BATCHES = "arrays; batches from elsewhere can be handed to train_on_batch, test_on_batch or predict_on_batch"
 
@@ -23,9 +24,9 @@ def fit_array(data: Any, leaf: Input, what: str) -> Array:
     """
     array = as_array(data, what)
     if array.ndim == leaf.rank - 1 and array.ndim >= 1:
-        array = array[..., np.newaxis]
+        array = array.reshape((*array.shape, 1))
     elif array.ndim == leaf.rank + 1 and array.shape[-1] == 1 and leaf.rank >= 1:
-        array = array[..., 0]
+        array = array.reshape(array.shape[:-1])
     fits = array.ndim == leaf.rank and all(
         size == dim or not isinstance(dim, int)
         for size, dim in zip(array.shape[1:], leaf.shape[1:], strict=True)
@@ -37,7 +38,7 @@ def fit_array(data: Any, leaf: Input, what: str) -> Array:
 
 
 def as_array(data: Any, what: str) -> Array:
-    """An array of numbers.
+    """An array of numbers; a `StoredArray` for data that stay in a file.
 
     Raises ArgumentTypeError for text and objects, DataError for rows of different lengths, UnsupportedError for
     tensors, generators and Sequences.
@@ -46,7 +47,7 @@ def as_array(data: Any, what: str) -> Array:
     if hasattr(data, "to_numpy"):
         data = data.to_numpy()
     try:
-        array = np.asarray(data)
+        array: Any = StoredArray.of(data, what) if is_stored(data) else np.asarray(data)
     except ValueError as error:
         raise DataError(describe(f"{what} is no array", expected="rows of equal length", got=error)) from None
     if array.dtype.kind not in "fiub":
@@ -129,7 +130,7 @@ def count_samples(arrays: Mapping[str, Array]) -> int:
 
 @dataclass(frozen=True)
 class ArrayData:
-    """Arrays in memory, cut into batches: the x, y and sample weight arrays of a function, in its order."""
+    """Arrays in memory or files, cut into batches: the x, y and sample weight arrays of a function, in its order."""
 
     arrays: Sequence[Array]
     batch_size: int

@@ -12,6 +12,7 @@ from kgraph.ir.types import Array
 from kgraph.keras.training.data import ArrayData, as_array, count_samples, fit_array, in_order
 from kgraph.keras.training.objective import OutputObjective
 from kgraph.keras.training.program import Traced
+from kgraph.keras.training.stored import StoredArray
 from kgraph.keras.training.weighting import class_weights, fit_weight
 
 
@@ -68,7 +69,7 @@ class Feed:
 
     def _range(self, start: int, stop: int) -> Feed:
         parts = [
-            {name: array[start:stop] for name, array in part.items()}
+            {name: _rows(array, start, stop) for name, array in part.items()}
             for part in (self.inputs, self.targets, self.weights)
         ]
         return Feed(*parts, stop - start)
@@ -123,5 +124,11 @@ def target_arrays(y: Any, names: Sequence[str], trained: Sequence[OutputObjectiv
     for objective, entry in zip(trained, entries, strict=True):
         array = as_array(entry, f"target {objective.name!r}")
         objective.check_labels(array)
-        found[objective.name] = array[:, None] if array.ndim == 1 and objective.output.ndim > 1 else array
+        lacks_axis = array.ndim == 1 and objective.output.ndim > 1
+        found[objective.name] = array.reshape((len(array), 1)) if lacks_axis else array
     return found
+
+
+def _rows(array: Any, start: int, stop: int) -> Any:
+    """Some samples of an array. Those of a stored one are not read."""
+    return array.rows(start, stop) if isinstance(array, StoredArray) else array[start:stop]

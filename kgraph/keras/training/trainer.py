@@ -289,7 +289,7 @@ class Trainer:
         self._check_batch(size, batch)
         executable = self._predict_executable()
         if not level and not callbacks and size <= batch:
-            outputs = executable.run("predict", arrays)
+            outputs = executable.run("predict", [array[:] for array in arrays])
         else:
             hooks = self._hooks(callbacks, level, -(-size // batch), size, ())
             hooks.on_predict_begin()
@@ -305,7 +305,7 @@ class Trainer:
         """The outputs for one batch."""
         arrays, size = self._prediction_data(x)
         self._check_batch(size, size)
-        outputs = self._predict_executable().run("predict", arrays)
+        outputs = self._predict_executable().run("predict", [array[:] for array in arrays])
         return self._as_given(outputs)
 
     def _as_given(self, outputs: list[Array]) -> Any:

@@ -41,7 +41,7 @@ def sample_weights(given: Any, names: Sequence[str], trained: Sequence[str]) -> 
     else:
         entries = dict.fromkeys(trained, given)
     return {
-        name: as_array(entries[name], f"sample_weight of {name!r}").astype("float32")
+        name: np.asarray(as_array(entries[name], f"sample_weight of {name!r}"), "float32")
         for name in trained
         if entries.get(name) is not None
     }
@@ -110,6 +110,7 @@ def weights_of_labels(targets: Array, table: Any, name: str) -> Array:
                 got=list(targets.shape),
             )
         )
+    targets = np.asarray(targets)  # labels that are in a file are read
     labels = targets.argmax(-1) if targets.ndim == 2 and targets.shape[1] > 1 else targets.reshape(-1)
     classes, position = np.unique(np.round(labels).astype("int64"), return_inverse=True)
     found = np.array([numbers.get(label, 1.0) for label in classes.tolist()], "float32")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kgraph.keras.utils import data_utils, generic_utils, np_utils
+from kgraph.keras.utils import data_utils, generic_utils, io_utils, np_utils
 from kgraph.keras.utils.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -12,6 +12,7 @@ from kgraph.keras.utils.custom_objects import (
     register_keras_serializable,
 )
 from kgraph.keras.utils.download import get_file
+from kgraph.keras.utils.hdf5_matrix import HDF5Matrix
 from kgraph.keras.utils.np_utils import normalize, to_categorical
 from kgraph.keras.utils.progbar import Progbar
 from kgraph.keras.utils.random import set_random_seed
@@ -21,6 +22,7 @@ from kgraph.keras.utils.vis_utils import plot_history, plot_model
 
 __all__ = [
     "CustomObjectScope",
+    "HDF5Matrix",
     "Progbar",
     "Sequence",
     "custom_object_scope",
@@ -31,6 +33,7 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "io_utils",
     "normalize",
     "np_utils",
     "plot_history",
