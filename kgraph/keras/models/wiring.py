@@ -1,23 +1,40 @@
-"""The wiring of a functional model as plain data and back, in Keras's form.
+"""The wiring of a functional model as plain data and back, in the form of Keras 3.
 
     {"name", "layers": [{"name", "class_name", "config", "inbound_nodes"}], "input_layers", "output_layers"}
 
-An inbound node lists, for each tensor a layer was called on, [layer name, node index, tensor index, keyword
-arguments]; tensors among the keyword arguments (the initial state of an RNN, say) are written as such triples
-too.
+An inbound node is one call of a layer, {"args": [...], "kwargs": {...}}. A tensor in it is written as
+{"class_name": "__keras_tensor__", "config": {"shape", "dtype", "keras_history": [layer name, node, tensor]}}, an array
+as "__numpy__". The ends of the model are such histories, nested as the inputs and outputs are; there, as in Keras, the
+nodes of a model within the model count from 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kgraph.errors import GraphError, UnsupportedError, describe
+import numpy as np
+
+from kgraph.errors import FileError, GraphError, UnsupportedError, describe
+from kgraph.ir.graph import Constant
 from kgraph.keras.layers.config import config_value
 from kgraph.keras.layers.nodes import Node, flatten, map_structure
+from kgraph.keras.layers.registry import deserialize
+from kgraph.keras.saving.dialects.nodes import (
+    array_of,
+    call_nodes,
+    history_of,
+    is_array,
+    is_history,
+    is_tensor,
+    numpy_entry,
+    tensor_entry,
+)
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.utils.custom_objects import get_registered_name
-from kgraph.keras.utils.serialization import deserialize_keras_object
+
+History = tuple[str, int, int]
 
 
 def network_config(network: Any) -> dict[str, Any]:
@@ -33,125 +50,163 @@ def network_config(network: Any) -> dict[str, Any]:
                 where=network.name,
             )
         )
-    index = _node_indices(network)
-    layers = []
-    for layer in network._graph_layers:
-        nodes = [n for n in network._nodes if n.layer is layer and n.input_tensors]
-        layers.append(
-            {
-                "name": layer.name,
-                "class_name": get_registered_name(type(layer)),
-                "config": layer.get_config(),
-                "inbound_nodes": [_node_config(node, index) for node in nodes],
-            }
-        )
+    calls: dict[Any, list[Node]] = {layer: [] for layer in network._graph_layers}
+    inside = {id(node) for node in network._nodes}
+    for layer, nodes in calls.items():
+        nodes += [node for node in layer._inbound_nodes if id(node) in inside]
+    index = {id(node): i for nodes in calls.values() for i, node in enumerate(nodes)}
+    layers = [
+        {
+            "name": layer.name,
+            "class_name": get_registered_name(type(layer)),
+            "config": layer.get_config(),
+            "inbound_nodes": [_node_config(node, index) for node in nodes if node.input_tensors],
+        }
+        for layer, nodes in calls.items()
+    ]
+    first = {entry["name"]: _first_number(entry) for entry in layers}
+
+    def end(tensor: Tensor) -> list[Any]:
+        name, node, position = _history(tensor, index)
+        return [name, node + first[name], position]
+
     return {
         "name": network.name,
         "layers": layers,
-        "input_layers": [_reference(t, index) for t in network.inputs],
-        "output_layers": [_reference(t, index) for t in network.outputs],
+        "input_layers": map_structure(end, network._nested_inputs),
+        "output_layers": map_structure(end, network._nested_outputs),
     }
 
 
 def network_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
-    """A new model, with new weights, from its configuration. Raises GraphError for wiring that leads nowhere."""
-    layers = {
-        entry["name"]: deserialize_keras_object(
-            {"class_name": entry["class_name"], "config": entry["config"]}, custom_objects=custom_objects
-        )
-        for entry in config["layers"]
-    }
-    pending = [(entry["name"], node) for entry in config["layers"] for node in entry["inbound_nodes"]]
-    counts = dict.fromkeys(layers, 0)
+    """A new model, with new weights, from its configuration; nodes in the form of Keras 2 are understood.
+
+    Raises FileError for two layers of one name and for references to nowhere, GraphError for layers that wait for each
+    other.
+    """
+    config = call_nodes(config)
+    layers: dict[str, Any] = {}
     for entry in config["layers"]:
-        if not entry["inbound_nodes"] and hasattr(layers[entry["name"]], "is_placeholder"):
-            counts[entry["name"]] = 1
-    while pending:
-        ready = [(name, node) for name, node in pending if _is_ready(name, node, counts, pending)]
-        if not ready:
-            names = ", ".join(sorted({name for name, _ in pending}))
-            raise GraphError(describe("the wiring of the model leads nowhere", got=f"layers {names}"))
-        for name, node in ready:
-            _call(layers[name], node, layers)
-            counts[name] += 1
-            pending.remove((name, node))
-    inputs = [_tensor(reference, layers) for reference in _references(config["input_layers"])]
-    outputs = [_tensor(reference, layers) for reference in _references(config["output_layers"])]
-    return cls(
-        inputs[0] if len(inputs) == 1 else inputs,
-        outputs[0] if len(outputs) == 1 else outputs,
-        name=config.get("name"),
+        if entry["name"] in layers:
+            raise FileError(describe("two layers have the same name", got=entry["name"]))
+        described = {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+        layers[entry["name"]] = deserialize(described, custom_objects)
+    made = _Made(layers)
+    for name, node in _in_order(config["layers"], made):
+        args, kwargs = map_structure(made.revive, (node["args"], node["kwargs"]), _is_leaf)
+        made.add(name, layers[name](*args, **kwargs))
+    first = {entry["name"]: _first_number(entry) for entry in config["layers"]}
+
+    def end(history: Any) -> Tensor:
+        name, node, position = history
+        return made.tensor((name, node - first.get(name, 0), position))
+
+    inputs, outputs = (
+        map_structure(end, config[key], is_history) for key in ("input_layers", "output_layers")
     )
+    return cls(inputs, outputs, name=config.get("name"))
 
 
-def _node_indices(network: Any) -> dict[int, int]:
-    """The number of each node among those of its layer that belong to the network."""
-    indices: dict[int, int] = {}
-    for layer in network._graph_layers:
-        inside = [n for n in layer._inbound_nodes if any(n is m for m in network._nodes)]
-        indices.update({id(node): i for i, node in enumerate(inside)})
-    return indices
+class _Made:
+    """The outputs of the calls that were made so far, by layer and number of the call."""
+
+    def __init__(self, layers: Mapping[str, Any]) -> None:
+        self._outputs: dict[str, list[list[Tensor]]] = {name: [] for name in layers}
+        for name, layer in layers.items():
+            if hasattr(layer, "is_placeholder"):
+                self.add(name, layer.input)
+
+    def add(self, name: str, outputs: Any) -> None:
+        self._outputs[name].append(flatten(outputs))
+
+    def has(self, history: History) -> bool:
+        """Whether the call was made. Raises FileError when there is no such layer."""
+        name, node, _ = history
+        if name not in self._outputs:
+            raise FileError(describe("the wiring mentions a layer that is not there", got=name))
+        return node < len(self._outputs[name])
+
+    def tensor(self, history: History) -> Tensor:
+        name, node, position = history
+        if not self.has(history) or node < 0 or not 0 <= position < len(self._outputs[name][node]):
+            raise FileError(
+                describe("the wiring mentions an output that is not there", got=list(history), where=name)
+            )
+        return self._outputs[name][node][position]
+
+    def revive(self, item: Any) -> Any:
+        """What stands in a call: a tensor, an array, or the thing itself."""
+        if is_tensor(item):
+            return self.tensor(history_of(item))
+        return array_of(item) if is_array(item) else item
 
 
-def _reference(tensor: Tensor, index: Mapping[int, int]) -> list[Any]:
-    layer, node, position = tensor._keras_history
-    return [layer.name, index[id(layer._inbound_nodes[node])], position]
+def _in_order(entries: Any, made: _Made) -> Iterator[tuple[str, Any]]:
+    """The calls of all layers in an order in which each has its inputs, those of one layer one after another.
+
+    Raises GraphError when some wait for each other.
+    """
+    queues = {entry["name"]: deque(entry["inbound_nodes"]) for entry in entries}
+    waiting: dict[tuple[str, int], list[str]] = {}
+    ready = deque(name for name, queue in queues.items() if queue)
+    done = dict.fromkeys(queues, 0)
+    while ready:
+        name = ready.popleft()
+        while queues[name]:
+            missing = next((h for h in _needs(queues[name][0]) if not made.has(h)), None)
+            if missing is not None:
+                waiting.setdefault((missing[0], missing[1]), []).append(name)
+                break
+            yield name, queues[name].popleft()
+            ready += waiting.pop((name, done[name]), ())
+            done[name] += 1
+    stuck = sorted(name for name, queue in queues.items() if queue)
+    if stuck:
+        raise GraphError(
+            describe("the wiring of the model leads nowhere", got=f"layers {', '.join(stuck[:8])}")
+        )
 
 
-def _node_config(node: Node, index: Mapping[int, int]) -> list[Any]:
-    def describe_argument(item: Any) -> Any:
-        return _reference(item, index) if isinstance(item, Tensor) else config_value(item)
-
-    kwargs = map_structure(describe_argument, node.kwargs)
-    return [[*_reference(tensor, index), kwargs] for tensor in flatten(node.inputs)]
-
-
-def _references(entries: Any) -> list[Any]:
-    """One reference or a list of them."""
-    return [entries] if entries and isinstance(entries[0], str) else list(entries)
-
-
-def _is_reference(item: Any) -> bool:
-    return (
-        isinstance(item, list | tuple)
-        and len(item) == 3
-        and isinstance(item[0], str)
-        and isinstance(item[1], int)
-        and isinstance(item[2], int)
-    )
-
-
-def _needed(node: Any) -> list[Any]:
-    found = [entry[:3] for entry in node]
-    for entry in node:
-        if len(entry) > 3:
-            stack = list(entry[3].values())
-            while stack:
-                item = stack.pop()
-                if _is_reference(item):
-                    found.append(item)
-                elif isinstance(item, list | tuple):
-                    stack += list(item)
+def _needs(node: Mapping[str, Any]) -> list[History]:
+    found: list[History] = []
+    _walk(lambda item: found.append(history_of(item)) if is_tensor(item) else None, node)
     return found
 
 
-def _is_ready(name: str, node: Any, counts: Mapping[str, int], pending: list[Any]) -> bool:
-    """Whether all tensors of a node exist, and no earlier node of the same layer still waits."""
-    first = next(other for other in pending if other[0] == name)
-    return first[1] is node and all(
-        maker in counts and counts[maker] > number for maker, number, _ in _needed(node)
-    )
+def _walk(visit: Callable[[Any], None], node: Mapping[str, Any]) -> None:
+    map_structure(visit, (node["args"], node["kwargs"]), _is_leaf)
 
 
-def _call(layer: Any, node: Any, layers: Mapping[str, Any]) -> None:
-    tensors = [_tensor(entry[:3], layers) for entry in node]
-    kwargs = node[0][3] if len(node[0]) > 3 else {}
-    kwargs = map_structure(
-        lambda item: _tensor(item, layers) if _is_reference(item) else item, kwargs, is_leaf=_is_reference
-    )
-    layer(tensors[0] if len(tensors) == 1 else tensors, **kwargs)
+def _is_leaf(item: Any) -> bool:
+    return is_tensor(item) or is_array(item)
 
 
-def _tensor(reference: Any, layers: Mapping[str, Any]) -> Tensor:
-    name, node, position = reference
-    return flatten(layers[name]._inbound_nodes[node].outputs)[position]
+def _first_number(entry: Mapping[str, Any]) -> int:
+    """From where the calls of a layer count at the ends of the model: that of a functional model from 1."""
+    return 1 if "input_layers" in entry["config"] else 0
+
+
+def _history(tensor: Tensor, index: Mapping[int, int]) -> History:
+    layer, node, position = tensor._keras_history
+    return layer.name, index[id(layer._inbound_nodes[node])], position
+
+
+def _node_config(node: Node, index: Mapping[int, int]) -> dict[str, Any]:
+    def written(item: Any) -> Any:
+        if isinstance(item, Tensor) and item._keras_history is not None:
+            return tensor_entry(item.shape, item.dtype, _history(item, index))
+        if isinstance(item, Tensor) and isinstance(item.value, Constant):
+            return numpy_entry(item.value.array)
+        if isinstance(item, Tensor):
+            raise UnsupportedError(
+                describe(
+                    "a layer is called on a tensor that is neither an input nor the output of a layer",
+                    expected="tensors of the model, or arrays",
+                    got=item.name,
+                    where=node.layer.name,
+                )
+            )
+        return numpy_entry(item) if isinstance(item, np.ndarray) else config_value(item)
+
+    args, kwargs = map_structure(written, ([node.inputs, *node.args], node.kwargs))
+    return {"args": args, "kwargs": kwargs}

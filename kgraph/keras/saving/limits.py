@@ -1,0 +1,86 @@
+"""What a configuration from outside may be: plain data of limited depth and size.
+
+Everything after `check_plain` may recurse, because nothing it sees is deep, and may walk, because nothing is cyclic.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kgraph.errors import FileError, describe
+
+DEPTH = 160
+"""Levels of lists and dicts: fifty models within each other, or seventy wrappers."""
+ITEMS = 5_000_000
+"""Lists, dicts and values together, each as often as it is mentioned. The largest models have some 100,000."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+def check_plain(config: Any) -> None:
+    """Raise FileError for what is nested too deeply (or in itself), too large, or has keys that are not strings."""
+    stack = [(config, 1)]
+    seen = 0
+    while stack:
+        item, depth = stack.pop()
+        seen += 1
+        if isinstance(item, Mapping):
+            strange = next((key for key in item if not isinstance(key, str)), None)
+            if strange is not None:
+                raise FileError(
+                    describe("a key of a configuration", expected="a string", got=repr(strange)[:200])
+                )
+            inner = list(item.values())
+        elif isinstance(item, list | tuple):
+            inner = list(item)
+        else:
+            continue
+        if depth > DEPTH:
+            _refuse_depth()
+        if seen + len(stack) + len(inner) > ITEMS:
+            raise FileError(describe("a configuration is too large", expected=f"at most {ITEMS:,} items"))
+        stack += [(value, depth + 1) for value in inner]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON text as plain data. Raises FileError for what is not JSON, and for what is nested too deeply.
+
+    A key that occurs twice in an object is refused: readers differ in which of the two they believe.
+    """
+    if isinstance(text, bytes | bytearray):
+        try:
+            text = bytes(text).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FileError(describe("a configuration is not text", expected="UTF-8", got=str(error))) from None
+    _check_depth(text)
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise FileError(describe("a configuration is not JSON", got=str(error))) from None
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        first = text[token.start()]
+        depth += (first in "[{") - (first in "]}")
+        if depth > DEPTH:
+            _refuse_depth()
+
+
+def _refuse_depth() -> None:
+    raise FileError(
+        describe("a configuration is nested too deeply", expected=f"at most {DEPTH} levels", got="more")
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise FileError(describe("a key occurs twice in a configuration", got=twice))
+    return made
