@@ -21,6 +21,11 @@ def plugin_layers() -> Mapping[str, Any]:
     return default_manager().layers()
 
 
+def known() -> Mapping[str, Any]:
+    """The layers and models that a name may mean without custom objects."""
+    return {**plugin_layers(), **_BUILT_IN}
+
+
 def serialize(layer: Any) -> Any:
     """A layer or model as {"class_name", "config"}."""
     return serialize_keras_object(layer)
@@ -33,4 +38,4 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """
     if hasattr(config, "get_config"):
         return config
-    return deserialize_keras_object(config, {**plugin_layers(), **_BUILT_IN}, custom_objects, "layer")
+    return deserialize_keras_object(config, known(), custom_objects, "layer")

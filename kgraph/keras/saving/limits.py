@@ -54,7 +54,9 @@ def parse_json(text: str | bytes) -> Any:
         try:
             text = bytes(text).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise FileError(describe("a configuration is not text", expected="UTF-8", got=str(error))) from None
+            raise FileError(
+                describe("a configuration is not text", expected="UTF-8", got=str(error))
+            ) from None
     _check_depth(text)
     try:
         return json.loads(text, object_pairs_hook=_unique)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
 from kgraph.keras.layers import registry
 from kgraph.keras.layers.weights import without_initialisers
 from kgraph.keras.saving.dialects import read_model
+from kgraph.keras.utils.custom_objects import Objects
 
 
 def rebuild(
-    config: Mapping[str, Any],
-    custom_objects: Mapping[str, Any] | None = None,
+    config: Any,
+    custom_objects: Objects | None = None,
     safe_mode: bool = True,
     initialise: bool = True,
+    keras_version: str | None = None,
 ) -> Any:
     """The model (or layer) of a configuration {"class_name", "config"} in any form that Keras has written.
 
-    Without `initialise` weights are zeros that take no memory until they are written, for a file to fill them.
-    Raises FileError for a configuration that describes no model.
+    Without `initialise` weights are zeros, for a file to fill them. `keras_version` is what the file says wrote it.
+    Raises what `read_model` raises, and FileError and GraphError for wiring that cannot be.
     """
-    own = read_model(config, custom_objects, safe_mode)
-    with nullcontext() if initialise else without_initialisers():
+    own = read_model(config, custom_objects, safe_mode, keras_version)
+    with nullcontext() if initialise else without_initialisers(), warnings.catch_warnings():
+        # The old spellings in a file are not its reader's doing.
+        warnings.simplefilter("ignore", DeprecationWarning)
         return registry.deserialize(own, custom_objects)

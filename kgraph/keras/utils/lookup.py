@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
+
+LOOKUPS: dict[str, Lookup] = {}
+"""The table of each kind, once its module is imported."""
 
 
 class Lookup:
@@ -32,13 +36,14 @@ class Lookup:
         self.kind = kind
         homes = {namespace["__name__"], *modules}
         self._names = {name: entry for name, entry in namespace.items() if _is_one(name, entry, base, homes)}
+        LOOKUPS[kind] = self
         made = [entry for entry in self._names.values() if inspect.isfunction(entry)] if factories else []
         self._factories = frozenset(made)
 
     @property
     def names(self) -> Mapping[str, Any]:
         """What each name stands for."""
-        return dict(self._names)
+        return MappingProxyType(self._names)
 
     def serialize(self, instance: Any) -> Any:
         """An object as plain data: {"class_name", "config"}, or the name of a function."""

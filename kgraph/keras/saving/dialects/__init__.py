@@ -5,14 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kgraph.errors import FileError, describe
+from kgraph.keras.saving.dialects.era import era_of
+from kgraph.keras.saving.dialects.reading import Reader
+from kgraph.keras.saving.limits import check_plain
+from kgraph.keras.utils.custom_objects import Objects
+
 KERAS2, KERAS3 = "keras2", "keras3"
 
 
 def read_model(
-    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+    config: Any,
+    custom_objects: Objects | None = None,
+    safe_mode: bool = True,
+    keras_version: str | None = None,
 ) -> dict[str, Any]:
-    """The configuration {"class_name", "config"} of a model or layer, from any Keras, in kgraph's own form."""
-    return dict(config)
+    """The configuration {"class_name", "config"} of a model or layer, from any Keras, in kgraph's own form.
+
+    `keras_version` is what the file says wrote it ("2.3.1", "2.11.0", "3.5.0"), when it is not in the configuration.
+    Raises FileError for what is damaged or too deep, ArgumentError for classes that nobody knows, UnsupportedError for
+    settings that kgraph does not have and, in `safe_mode`, for code; each names the layer.
+    """
+    check_plain(config)
+    if isinstance(config, list | tuple):  # a Sequential of Keras 1
+        config = {"class_name": "Sequential", "config": config}
+    if not isinstance(config, Mapping) or "class_name" not in config:
+        raise FileError(
+            describe(
+                "a configuration describes no model",
+                expected='"class_name" and a "config"',
+                got=repr(config)[:200],
+            )
+        )
+    era, genuine = era_of(config, keras_version or config.get("keras_version"))
+    read = Reader(custom_objects, safe_mode, era, genuine).read_described(config, "layer")
+    if not isinstance(read, dict) or "class_name" not in read:
+        raise FileError(describe("a configuration describes no model", got=repr(config)[:200]))
+    return read
 
 
 def write_model(config: Mapping[str, Any], dialect: str) -> dict[str, Any]:

@@ -35,10 +35,12 @@ def numpy_entry(array: Any) -> dict[str, Any]:
 
 
 def is_tensor(item: Any) -> bool:
+    """Whether something stands for a tensor in a call."""
     return isinstance(item, Mapping) and item.get("class_name") == "__keras_tensor__"
 
 
 def is_array(item: Any) -> bool:
+    """Whether something stands for an array in a call."""
     return isinstance(item, Mapping) and item.get("class_name") in ARRAYS
 
 
@@ -110,8 +112,9 @@ def call_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
 
     def end(history: Any) -> list[Any]:
         name, node, position = history
-        return [name, node - offsets.get(name, 0) + (name in functional), position]
+        return [name, node if name in functional else node - offsets.get(name, 0), position]
 
+    # There a functional model counts from 1 in every Keras.
     ends = {key: map_structure(end, _single(config[key]), is_history) for key in ENDS}
     return {**config, "layers": layers, **ends}
 

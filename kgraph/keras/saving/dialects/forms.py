@@ -1,0 +1,164 @@
+"""How configurations of one class differ between the versions of Keras: one table.
+
+Our own keys are those of Keras 3 and, where Keras 3 dropped something that we keep, of Keras 2. A key that another
+version does not have is left out when its value says nothing there, as a table says; otherwise it is an error, or the
+reader's own error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+def _frozen(**entries: Any) -> Mapping[str, Any]:
+    return MappingProxyType(entries)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The differences of one class. Values are those that say nothing: what holds when the key is not there.
+
+    foreign   keys of others that we do not have
+    newer     keys of ours that Keras 2 does not have
+    dropped   keys of ours that Keras 3 does not have
+    before    keys that older files lack, with what held then, where that is not today's default
+    keras2    names of keys in Keras 2, by ours
+    renamed   names of keys in any other version, with ours
+    module    where Keras 3 has the class; None when it has none
+    """
+
+    foreign: Mapping[str, Any] = field(default_factory=dict)
+    newer: Mapping[str, Any] = field(default_factory=dict)
+    dropped: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    keras2: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    module: str | None = "keras.layers"
+
+
+EVERY_LAYER = Form(
+    foreign=_frozen(
+        quantization_config=None,
+        lora_rank=None,
+        lora_alpha=None,
+        ragged=False,
+        optional=False,
+        batch_size=None,
+    ),
+)
+"""What holds for all layers beside their own row."""
+
+_1D = _frozen(data_format="channels_last")
+_ANY = object()  # as a value of a table: whatever it is, it says nothing to us
+_SEED = _frozen(seed=None)
+_NORMALIZATION = _frozen(
+    renorm=False,
+    renorm_clipping=None,
+    renorm_momentum=_ANY,
+    synchronized=False,
+    virtual_batch_size=None,
+    fused=_ANY,
+    adjustment=None,
+    mode=0,
+)
+_GATES = _frozen(implementation=_ANY)
+_RECURRENT = _frozen(time_major=False, use_cudnn=_ANY, return_runtime=False)
+_STEPS = _frozen(seed=None, zero_output_for_mask=False)
+_POOL = _frozen(keepdims=False)
+_OWN = Form(module=None)
+
+LAYERS: Mapping[str, Form] = _frozen(
+    AlphaDropout=Form(newer=_SEED),
+    AveragePooling1D=Form(before=_1D),
+    BatchNormalization=Form(foreign=_NORMALIZATION),
+    Conv1D=Form(newer=_frozen(groups=1), before=_1D),
+    Conv2D=Form(newer=_frozen(groups=1)),
+    Conv3D=Form(newer=_frozen(groups=1)),
+    Conv2DTranspose=Form(foreign=_frozen(groups=1)),
+    Conv3DTranspose=Form(foreign=_frozen(groups=1), newer=_frozen(dilation_rate=(1, 1, 1))),
+    Conv1DTranspose=Form(foreign=_frozen(groups=1)),
+    Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D),
+    DepthwiseConv2D=Form(foreign=_frozen(groups=1, filters=None, kernel_initializer=_ANY)),
+    DepthwiseConv1D=Form(foreign=_frozen(groups=1, filters=None, kernel_initializer=_ANY)),
+    Embedding=Form(dropped=_frozen(input_length=_ANY), foreign=_frozen(sparse=False, dropout=0.0)),
+    Flatten=Form(before=_1D),
+    GaussianDropout=Form(newer=_SEED),
+    GaussianNoise=Form(newer=_SEED),
+    GlobalAveragePooling1D=Form(newer=_POOL, before=_1D),
+    GlobalAveragePooling2D=Form(newer=_POOL),
+    GlobalAveragePooling3D=Form(newer=_POOL),
+    GlobalMaxPooling1D=Form(newer=_POOL, before=_1D),
+    GlobalMaxPooling2D=Form(newer=_POOL),
+    GlobalMaxPooling3D=Form(newer=_POOL),
+    GRU=Form(foreign=_RECURRENT, newer=_STEPS, dropped=_GATES, before=_frozen(reset_after=False)),
+    GRUCell=Form(foreign=_RECURRENT, newer=_SEED, dropped=_GATES, before=_frozen(reset_after=False)),
+    InputLayer=Form(renamed=_frozen(batch_shape="batch_input_shape", input_dtype="dtype")),
+    LeakyReLU=Form(keras2=_frozen(negative_slope="alpha"), renamed=_frozen(alpha="negative_slope")),
+    LSTM=Form(foreign=_RECURRENT, newer=_STEPS, dropped=_GATES),
+    LSTMCell=Form(foreign=_RECURRENT, newer=_SEED, dropped=_GATES),
+    MaxPooling1D=Form(before=_1D),
+    Merge=_OWN,
+    RNN=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False)),
+    SeparableConv1D=Form(foreign=_frozen(groups=1, kernel_initializer=_ANY), before=_1D),
+    SeparableConv2D=Form(foreign=_frozen(groups=1, kernel_initializer=_ANY)),
+    SimpleRNN=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_STEPS),
+    SimpleRNNCell=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_SEED),
+    SpatialDropout1D=Form(newer=_SEED, foreign=_frozen(noise_shape=None)),
+    SpatialDropout2D=Form(newer=_SEED, foreign=_frozen(noise_shape=None)),
+    SpatialDropout3D=Form(newer=_SEED, foreign=_frozen(noise_shape=None)),
+    TensorOp=_OWN,
+    ThresholdedReLU=Form(module="keras._legacy.layers"),
+    UpSampling1D=Form(newer=_1D, dropped=_1D, before=_1D),
+    ZeroPadding1D=Form(newer=_1D, before=_1D),
+    Model=Form(module="keras"),
+    Functional=Form(module="keras"),
+    Sequential=Form(module="keras"),
+)
+"""The layers that differ. Those of Keras 1 have their old arguments translated where they are made (`keras.legacy`)."""
+
+OLD_NAMES: Mapping[str, str] = _frozen(
+    AtrousConvolution1D="Conv1D",
+    AtrousConvolution2D="Conv2D",
+    CuDNNGRU="GRU",
+    CuDNNLSTM="LSTM",
+    Deconvolution2D="Conv2DTranspose",
+    Deconvolution3D="Conv3DTranspose",
+    Functional="Model",
+)
+"""Names of classes that are ours under another name. Their weights may still be laid out in their own way."""
+
+INITIALIZERS: Mapping[str, Form] = _frozen(
+    **{
+        name: Form(
+            foreign=_frozen(dtype=_ANY, input_axes=None, output_axes=None), module="keras.initializers"
+        )
+        for name in ("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal")
+    },
+    VarianceScaling=Form(foreign=_frozen(input_axes=None, output_axes=None), module="keras.initializers"),
+)
+
+MODULES: Mapping[str, str] = _frozen(
+    layers="keras.layers",
+    initializers="keras.initializers",
+    regularizers="keras.regularizers",
+    constraints="keras.constraints",
+    schedules="keras.optimizers.schedules",
+    optimizers="keras.optimizers",
+    losses="keras.losses",
+    metrics="keras.metrics",
+)
+"""Where Keras 3 has the objects of each kind."""
+
+
+def says_nothing(value: Any, wanted: Any) -> bool:
+    """Whether a value is the one that a table gives, lists and tuples alike."""
+    if wanted is _ANY:
+        return True
+    if isinstance(wanted, tuple) and isinstance(value, int):
+        return all(item == value for item in wanted)
+    if isinstance(value, list | tuple) and isinstance(wanted, list | tuple):
+        return tuple(value) == tuple(wanted)
+    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
