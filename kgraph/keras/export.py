@@ -3,49 +3,93 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kgraph import compiler
-from kgraph.errors import BackendError, describe
+from kgraph.errors import ArgumentError, ArgumentTypeError, describe
 from kgraph.ir import graph as ir
-from kgraph.ir.dims import evaluate_shape, symbol_name
-from kgraph.ir.interpret import run
+from kgraph.ir.op import Op
+from kgraph.ir.types import Array
+from kgraph.keras.layers.base import Layer
+from kgraph.keras.layers.whole import call_kinds, with_sublayers
+from kgraph.keras.selfcheck import HALF, SINGLE, check_file, check_inputs
+from kgraph.keras.signature import read_signature
 from kgraph.keras.training.program import Traced, trace_predict
+from kgraph.passes.adapt import channels_first, fix_sizes, image_inputs, rename_inputs
+from kgraph.passes.half import halve, measure
+from kgraph.plugins.lowering import Lowering
 from kgraph.plugins.onnx.bundle import Entry, write_bundle
-from kgraph.plugins.onnx.check import run_model
 from kgraph.plugins.onnx.export import choose_opset, inference_model, write_model
+from kgraph.plugins.onnx.summary import Summary
 
-# Sizes given to symbolic dimensions by the self-check: distinct, so that a mix-up of axes shows.
-_CHECK_SIZES = (3, 7, 5, 11, 13)
+Lowerings = Mapping[type, Lowering]
 
 
-def export(
+def export(model: Any, path: str | os.PathLike[str], *args: Any, **options: Any) -> Path:
+    """Write a model for inference as one ONNX file; the path. The arguments are those of `exported`."""
+    return Path(exported(model, path, *args, **options).path)
+
+
+def exported(
     model: Any,
     path: str | os.PathLike[str],
     opset: int | None = None,
     target_ort: str | None = None,
-    lowerings: Any = None,
+    lowerings: Lowerings | None = None,
     check: bool = True,
-) -> Path:
-    """Write a model for inference as one ONNX file, made of standard operators only.
+    *,
+    batch: int | None = None,
+    inputs_as_nchw: bool | Sequence[str] = False,
+    fp16: bool = False,
+    fp16_io: bool = False,
+    external_data: bool | None = None,
+    samples: Any = None,
+    input_signature: Any = None,
+) -> Summary:
+    """Write a model for inference as one ONNX file, made of standard operators only; what is in it.
 
-    Inputs and outputs keep their names; None sizes stay symbolic. `opset` (default 21) or `target_ort`, a
-    version such as "1.16", choose what the file may use. `lowerings` maps op classes to lowerings that replace
-    the built-in ones. With `check`, the file is run and compared with the NumPy meaning of the model. Raises
-    ArgumentError for an opset that cannot be written, BackendError when the check fails.
+    Inputs and outputs keep their names; None sizes stay symbolic. The file that was there stays until the new one is
+    written and found good.
+
+    opset, target_ort  what the file may use: opset 13 to 21 (default), or what a version such as "1.16" runs
+    lowerings          lowerings by op class or layer class, instead of the built-in ones; a layer is one call then
+    check              run the file and compare it with the NumPy meaning of the model
+    batch              the number of samples, if it is to be fixed
+    inputs_as_nchw     images come with their channels first: True where that saves transposes, or their names
+    fp16               weights and arithmetic in float16, except what float16 cannot hold; inputs and outputs stay
+    fp16_io            inputs and outputs in float16 too
+    external_data      weights in a file beside it; by default where they are more than an ONNX file can hold (2 GB)
+    samples            inputs to check with, and to find out what float16 cannot hold; by default random numbers
+    input_signature    shapes, dtypes and names of the inputs, as Keras 3 takes them
+
+    Raises ArgumentError for an opset that cannot be written and for options that do not fit the model, BackendError
+    when the check fails.
     """
     chosen = choose_opset(opset, target_ort)
-    traced = trace_predict(model)
-    function, rows = compiler.lower(traced.function, "onnx", lowerings, freeze=True)
-    metadata = {"producer": "kgraph", "model": model.name, "parameters": str(model.count_params())}
-    made = inference_model(function, chosen, rows, doc=f"{model.name}, exported by kgraph", metadata=metadata)
-    write_model(made.proto, path)
-    if check:
-        _check(traced.function, str(path))
-    return Path(path)
+    layers, rows = _by_kind(model, lowerings or {})
+    model._require_graph()
+    function = trace_predict(model, whole=layers).function
+    signature = read_signature(function, batch, input_signature)
+    function = fix_sizes(function, signature.sizes)
+    inputs = check_inputs(function, samples) if check or fp16 else []
+    turned = _turned(function, inputs_as_nchw)
+    adapted = rename_inputs(channels_first(function, turned), signature.names)
+    feeds = [_as_fed(leaf, array, turned) for leaf, array in zip(function.inputs, inputs, strict=False)]
+    lowered, rows = compiler.lower(adapted, "onnx", rows, freeze=True)
+    if fp16 or fp16_io:
+        lowered = halve(lowered, measure(lowered, feeds), fp16_io, fp16_io)
+        feeds = [array.astype(leaf.dtype) for leaf, array in zip(lowered.inputs, feeds, strict=True)]
+    metadata = {"model": model.name, "model_parameters": str(model.count_params())}
+    made = inference_model(lowered, chosen, rows, doc=f"{model.name}, exported by kgraph", metadata=metadata)
+
+    def verify(draft: str) -> None:
+        check_file(draft, function, inputs, feeds, HALF if fp16 or fp16_io else SINGLE)
+
+    return write_model(made.proto, path, external_data, verify if check else None)
 
 
 def export_training(
@@ -84,28 +128,40 @@ def _output_roles(function: ir.Function) -> list[str]:
     return ["loss" if name == "loss" else "metric" for name in function.outputs]
 
 
-def _check(function: ir.Function, path: str) -> None:
-    """Run the file on random inputs and compare. Raises BackendError naming the output that differs."""
-    generator = np.random.RandomState(0)
-    names = list(dict.fromkeys(s for leaf in function.inputs for d in leaf.shape if (s := symbol_name(d))))
-    env = dict(zip(names, _CHECK_SIZES * len(names), strict=False))
-    arrays = []
-    for leaf in function.inputs:
-        shape = evaluate_shape(leaf.shape, env)
-        random = generator.random_sample(shape) if leaf.type.is_float else generator.randint(0, 2, shape)
-        arrays.append(random.astype(leaf.dtype))
-    state = {v: v.storage.read() for v in function.updates}
-    wanted, _ = run(function, arrays)
-    found = run_model(path, arrays, list(state.values()))
-    for (name, expected), got in zip(wanted.items(), found, strict=False):
-        scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
-        if got.shape != expected.shape or not np.allclose(
-            got, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True
-        ):
-            raise BackendError(
-                describe(
-                    f"the exported file disagrees with the model on output {name!r}",
-                    expected=expected,
-                    got=got,
-                )
+def _by_kind(model: Any, lowerings: Lowerings) -> tuple[Any, dict[type[Op], Lowering]]:
+    """Lowerings of layers as op classes by layer class, and all lowerings by op class."""
+    classes = [cls for cls in lowerings if isinstance(cls, type) and issubclass(cls, Layer)]
+    strange = [cls for cls in lowerings if not (isinstance(cls, type) and issubclass(cls, Layer | Op))]
+    if strange:
+        raise ArgumentTypeError(
+            describe("lowerings", expected="op classes and layer classes", got=repr(strange[0]))
+        )
+    present = {type(layer) for layer in with_sublayers(model)}
+    absent = [cls.__name__ for cls in classes if cls not in present]
+    if absent:
+        raise ArgumentError(
+            describe("the model has no such layer to lower", got=", ".join(absent), where=model.name)
+        )
+    kinds = call_kinds(classes)
+    return kinds, {kinds.get(cls, cls): lowering for cls, lowering in lowerings.items()}
+
+
+def _turned(function: ir.Function, asked: bool | Sequence[str]) -> list[str]:
+    """The names of the inputs that are to come with their channels first."""
+    if not asked:
+        return []
+    found = image_inputs(function) if asked is True else [asked] if isinstance(asked, str) else list(asked)
+    if not found:
+        raise ArgumentError(
+            describe(
+                "no input is better given with channels first",
+                expected="images [N, H, W, C] that go into convolutions",
+                got=", ".join(f"{leaf.name}: {leaf.type}" for leaf in function.inputs),
             )
+        )
+    return found
+
+
+def _as_fed(leaf: ir.Input, array: Array, turned: Sequence[str]) -> Array:
+    """An input of the model as the file takes it."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 1)) if leaf.name in turned else array

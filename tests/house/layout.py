@@ -14,6 +14,7 @@ THIRD_PARTY = {
     "numpy": ("kgraph",),
     "onnx": ("kgraph.plugins.onnx",),
     "onnxruntime": ("kgraph.plugins.onnx",),
+    "google": ("kgraph.plugins.onnx",),  # protobuf, which onnx is made of
     "pluggy": ("kgraph.plugins",),
     "h5py": ("kgraph.keras.saving", "kgraph.keras.utils"),
     "yaml": ("kgraph.keras.saving",),
@@ -22,7 +23,7 @@ THIRD_PARTY = {
 }
 """Every third-party module kgraph knows, and the packages that may import it."""
 
-LAZY = frozenset({"onnx", "onnxruntime", "h5py", "yaml", "matplotlib"})
+LAZY = frozenset({"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib"})
 """Too heavy for `import kgraph`: these alone may be imported inside a function."""
 
 

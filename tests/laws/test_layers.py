@@ -19,18 +19,23 @@ import numpy as np
 import onnx
 import pytest
 
-from kgraph.compiler import compile_program, specialise
+from kgraph.compiler import compile_program, lower, specialise
 from kgraph.ir.dims import Shape, bind_shape, evaluate_shape, symbol
 from kgraph.ir.graph import Function, Input
 from kgraph.ir.interpret import run
 from kgraph.ir.types import TensorType
+from kgraph.ir.verify import verify
 from kgraph.keras import layers
 from kgraph.keras.export import export
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models import Model
+from kgraph.keras.selfcheck import HALF, check_file
 from kgraph.keras.tensor import Tensor
 from kgraph.ops.pullback import pullback
 from kgraph.ops.shape import full
+from kgraph.passes.adapt import fix_sizes
+from kgraph.passes.half import halve, measure
+from kgraph.plugins.onnx.export import inference_model, write_model
 from tests.laws.layer_samples import BATCH, SAMPLES, Sample
 from tests.oracle import keras, keras_value, needs_keras
 
@@ -257,3 +262,23 @@ def test_the_mask_is_that_of_keras(sample: Sample) -> None:
             assert f"m{i}" not in ours or ours[f"m{i}"].all()
         else:
             np.testing.assert_array_equal(ours[f"m{i}"], keras_value(mask))
+
+
+@each_sample
+def test_a_layer_keeps_its_meaning_in_half_precision_and_for_fixed_sizes(
+    sample: Sample, tmp_path: Path
+) -> None:
+    traced = Traced(sample)
+    traced.randomize()
+    arrays = [array for _, array in traced.feeds]
+    function = fix_sizes(traced.function, {"batch": arrays[0].shape[0]})
+    verify(function)
+    lowered, rows = lower(function, "onnx", freeze=True)
+    half = halve(lowered, measure(lowered, arrays))
+    verify(half)
+    model = inference_model(half, 21, rows)
+    write_model(
+        model.proto,
+        tmp_path / "m.onnx",
+        verify=lambda draft: check_file(draft, traced.function, arrays, arrays, HALF),
+    )

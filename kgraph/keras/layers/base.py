@@ -27,6 +27,7 @@ from kgraph.keras.layers.config import (
 )
 from kgraph.keras.layers.nodes import Node, flatten, map_structure, origin, remember
 from kgraph.keras.layers.weights import Weighted
+from kgraph.keras.layers.whole import as_one_call
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
 from kgraph.keras.utils.naming import to_snake_case, unique_name
 from kgraph.keras.utils.warn import warn_user
@@ -244,7 +245,7 @@ class Layer(Weighted):
         depth, phase = _DEPTH.set(_DEPTH.get() + 1), _TRAINING.set(training)
         try:
             with self._undone_on_error("_losses", "_updates", "_metrics"), collect_updates() as assigned:
-                outputs = self.call(*args, **kwargs)
+                outputs = as_one_call(self, (args, kwargs), self.call(*args, **kwargs))
         finally:
             _DEPTH.reset(depth)
             _TRAINING.reset(phase)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras import settings
-from kgraph.keras.export import export
+from kgraph.keras.export import exported
 from kgraph.keras.layers.input import Input
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.later import Later
@@ -31,16 +31,33 @@ class Model(Later, Trainer, Network):
         outputs = kwargs.pop("output", outputs)
         super().__init__(inputs, outputs, name=name, **kwargs)
 
-    def export(self, filepath: Any, format: str = "onnx", **kwargs: Any) -> Path:
-        """Write the model for inference as ONNX; the arguments are those of `kgraph.export`.
+    def export(
+        self,
+        filepath: Any,
+        format: str = "onnx",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        opset_version: int | None = None,
+        **kwargs: Any,
+    ) -> Path:
+        """Write the model for inference as ONNX, with the arguments of Keras 3 and those of `kgraph.export`.
 
-        Raises ArgumentError for another format.
+        verbose          print what has been written
+        input_signature  shapes, dtypes and names of the inputs (InputSpec, tensors): open sizes may be fixed
+        opset_version    the same as `opset`
+
+        Raises ArgumentError for another format, and for a signature that contradicts the model.
         """
         if format != "onnx":
             raise ArgumentError(
                 describe("unknown export format", expected="onnx", got=repr(format), where=self.name)
             )
-        return export(self, filepath, **kwargs)
+        if opset_version is not None:
+            kwargs.setdefault("opset", opset_version)
+        summary = exported(self, filepath, input_signature=input_signature, **kwargs)
+        if verbose:
+            print(summary)
+        return Path(summary.path)
 
     def _build_from_data(self, x: Any) -> None:
         """Trace a model without input shape for the shapes of some data; the batch stays open."""

@@ -8,6 +8,7 @@ sample weights or without) shows when data comes, so each is built on first use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from kgraph.ir.graph import scope
 from kgraph.ir.storage import Storage
 from kgraph.ir.types import Array
 from kgraph.keras.backend.random import random_state, with_random_state
+from kgraph.keras.layers.whole import Kinds, traced_whole
 from kgraph.keras.metrics import Metric
 from kgraph.keras.optimizers import traced_updates
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates
@@ -30,6 +32,7 @@ from kgraph.ops.broadcast import broadcast_to, reshape
 from kgraph.ops.logic import cast
 from kgraph.ops.reduce import reduce_mean
 from kgraph.ops.shape import DimValue, stack
+from kgraph.passes.pipeline import Observer
 from kgraph.plugins.backend import Executable
 
 
@@ -227,13 +230,18 @@ class Mean:
         return self.total / self.count
 
 
-def trace_predict(model: Any, state: Variable | None = None) -> Traced:
-    """The inference function of a model, with states of stateful layers as updates."""
-    outputs = dict(zip(model.output_names, [as_value(t) for t in model.outputs], strict=True))
-    function = ir.Function(
-        "predict", model_inputs(model), outputs, compose_updates(model, model.state_updates)
-    )
-    function = compiler.specialise(function, training=False)
+def trace_predict(
+    model: Any, state: Variable | None = None, whole: Kinds | None = None, observer: Observer | None = None
+) -> Traced:
+    """The inference function of a model, with states of stateful layers as updates.
+
+    Layers of the classes in `whole` are one call each, for a lowering that takes them so.
+    """
+    with traced_whole(model, whole) if whole else nullcontext(model.outputs) as tensors:
+        outputs = dict(zip(model.output_names, [as_value(t) for t in tensors], strict=True))
+        updates = compose_updates(model, model.state_updates)
+    function = ir.Function("predict", model_inputs(model), outputs, updates)
+    function = compiler.specialise(function, training=False, observer=observer)
     if state is not None:
         function = with_random_state(function, state)
     return Traced(function, tuple(model.input_names_fed), (), ())

@@ -1,19 +1,94 @@
-"""Running an ONNX file as a stranger would: a bare CPU session."""
+"""Running an ONNX file as a stranger would: a bare session of onnxruntime."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from kgraph.errors import BackendError, DataError, FileError, describe
 from kgraph.ir.types import Array
+from kgraph.plugins.onnx.device import Device
 
 
 def run_model(path: str, inputs: Sequence[Array], state: Sequence[Array] = ()) -> list[Array]:
-    """The outputs of a file for inputs in the order it declares them: data first, then state."""
+    """The outputs of a file for inputs in the order it declares them: data first, then state.
+
+    Raises FileError when onnxruntime cannot load it.
+    """
+    session = open_session(path)
+    names = [leaf.name for leaf in session.get_inputs()]
+    return list(session.run(None, dict(zip(names, [*inputs, *state], strict=True))))
+
+
+def open_session(path: str, device: Device | None = None) -> Any:
+    """A session for a file, on the CPU unless told otherwise.
+
+    Raises FileNotFoundError, FileError when onnxruntime cannot load it.
+    """
     import onnxruntime
 
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no such file: {path}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as in session.py
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    names = [leaf.name for leaf in session.get_inputs()]
-    return list(session.run(None, dict(zip(names, [*inputs, *state], strict=True))))
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=(device or Device()).providers())
+    except Exception as error:
+        raise FileError(describe("onnxruntime cannot load the file", got=error, where=path)) from error
+
+
+def run_by_name(path: str, arrays: Mapping[str, Array], device: Device | None = None) -> dict[str, Array]:
+    """The outputs of a file, by name, for arrays by name. One array for one input needs no name.
+
+    Raises FileNotFoundError and FileError as `open_session`, DataError when the arrays are not those it takes,
+    BackendError when the run fails.
+    """
+    session = open_session(path, device)
+    leaves = session.get_inputs()
+    names = [leaf.name for leaf in leaves]
+    given = dict(zip(names, arrays.values(), strict=True)) if len(arrays) == len(names) == 1 else dict(arrays)
+    if set(given) != set(names):
+        raise DataError(
+            describe(
+                "the arrays are not the inputs", expected=", ".join(names), got=", ".join(given) or "none"
+            )
+        )
+    feeds = {leaf.name: _fit(leaf, given[leaf.name]) for leaf in leaves}
+    outputs = [leaf.name for leaf in session.get_outputs()]
+    try:
+        return dict(zip(outputs, session.run(None, feeds), strict=True))
+    except Exception as error:
+        raise BackendError(describe("onnxruntime failed", got=error, where=path)) from error
+
+
+def _fit(leaf: Any, array: Array) -> Array:
+    """An array in the type that an input has; numbers may only lose precision."""
+    wanted = _DTYPES.get(leaf.type, "")
+    sizes = [size if isinstance(size, int) else None for size in leaf.shape]
+    fits = len(sizes) == array.ndim and all(
+        size in (None, length) for size, length in zip(sizes, array.shape, strict=True)
+    )
+    if not wanted or not fits or not np.can_cast(array.dtype, wanted, "same_kind"):
+        shape = ", ".join(str(size) for size in leaf.shape)
+        raise DataError(
+            describe(
+                f"input {leaf.name!r} does not fit",
+                expected=f"{wanted or leaf.type}[{shape}]",
+                got=f"{array.dtype}{list(array.shape)}",
+            )
+        )
+    return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
+
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+"""onnxruntime's names of types as NumPy's."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kgraph.errors import ArgumentError, UnsupportedError, describe
+from kgraph.errors import ArgumentError, FileError, UnsupportedError, describe
 from kgraph.ir.graph import Function, Variable
 from kgraph.ir.op import Op
 from kgraph.ir.types import Array
 from kgraph.plugins.lowering import Lowering
 from kgraph.plugins.onnx.emit import DEFAULT_OPSET, OLDEST_OPSET, Model, Target, build_model
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.summary import Summary, read_summary, summarize
 
 if TYPE_CHECKING:
     import onnx
@@ -64,31 +65,59 @@ def inference_model(
     return build_model(function, table, Target(opset=opset), frozen=frozen, doc=doc, metadata=metadata)
 
 
-def write_model(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
-    """Check a model and write it; weights above 2 GB go into a file beside it. The old file stays until all is
-    written.
+def write_model(
+    proto: onnx.ModelProto,
+    path: str | os.PathLike[str],
+    external_data: bool | None = None,
+    verify: Callable[[str], None] | None = None,
+) -> Summary:
+    """Check a model and write it; what was there before stays until all is written and found good.
 
+    Weights go into a file beside it, `<name>.data`, when they are more than a protobuf message can hold, or when
+    `external_data` asks for it. `verify` is called with the path of the draft, and may raise.
     Raises UnsupportedError when the ONNX checker refuses the model.
     """
     import onnx
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    large = sum(len(tensor.raw_data) for tensor in proto.graph.initializer) > _LARGEST_MESSAGE
+    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    large = size > _LARGEST_MESSAGE
+    beside = large if external_data is None else external_data or large
+    old = _data_in_use(target)
+    data = next(name for name in _data_names(target) if name not in old) if beside else None
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".kgraph-") as folder:
         draft = Path(folder) / target.name
-        onnx.save_model(
-            proto,
-            str(draft),
-            save_as_external_data=large,
-            location=f"{target.name}.data" if large else None,
-        )
+        if beside:
+            onnx.save_model(proto, str(draft), save_as_external_data=True, location=data, size_threshold=1024)
+        else:
+            onnx.save_model(proto, str(draft))
         try:
             onnx.checker.check_model(str(draft), full_check=not large)
         except onnx.checker.ValidationError as error:
             raise UnsupportedError(
                 describe(f"the ONNX checker refuses the model: {error}", where=str(path))
             ) from error
-        if large:
-            os.replace(f"{draft}.data", f"{target}.data")
+        if verify is not None:
+            verify(str(draft))
+        if data is not None and (draft.parent / data).exists():
+            os.replace(draft.parent / data, target.parent / data)
         os.replace(draft, target)
+    for name in old - {data}:
+        (target.parent / name).unlink(missing_ok=True)
+    return summarize(proto, target)
+
+
+def _data_in_use(target: Path) -> set[str]:
+    """The files of weights that belong to the model which is at `target` now."""
+    if not any((target.parent / name).exists() for name in _data_names(target)):
+        return set()
+    try:
+        return set(read_summary(target).external).intersection(_data_names(target))
+    except (FileError, FileNotFoundError):
+        return set()
+
+
+def _data_names(target: Path) -> tuple[str, str]:
+    """Where weights go, beside the model. Two names take turns: the model that is there still needs its own."""
+    return f"{target.name}.data", f"{target.name}.1.data"

@@ -1,4 +1,4 @@
-"""Lowerings of `ops/conv.py`: the runtime's own kernels for float32, matrix products for the rest."""
+"""Lowerings of `ops/conv.py`: the runtime's own kernels for float32 and float16, matrix products for the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kgraph.ops.conv import Conv, ConvBias, ConvInputGrad, flipped_kernel
 from kgraph.ops.windows import span
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.lowerings.activations import NARROW
 
 TABLE = LoweringTable()
 
@@ -19,12 +20,12 @@ def conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     op = call.op
     assert isinstance(op, Conv | ConvBias)
     x, *others = operands
-    if call.inputs[0].dtype != "float32":
+    if call.inputs[0].dtype not in NARROW:
         return emitter.expand(call)
     befores, afters = [before for before, _ in op.pads], [after for _, after in op.pads]
     pads: list[Dim] = [*befores, *afters]
     if not all(isinstance(amount, int) for amount in pads):
-        x, pads = _pad(emitter, x, befores, afters), [0] * len(pads)
+        x, pads = _pad(emitter, x, befores, afters, call.inputs[0].dtype), [0] * len(pads)
     return emitter.node(
         "Conv",
         x,
@@ -47,7 +48,7 @@ def conv_input_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | 
     op = call.op
     assert isinstance(op, ConvInputGrad)
     dy, w = call.inputs
-    if dy.dtype != "float32":
+    if dy.dtype not in NARROW:
         return emitter.expand(call)
     filters, channels, *kernel = w.type.static_shape
     flipped = op.as_conv(kernel)
@@ -79,22 +80,22 @@ def conv_input_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | 
     )
     starts = [b - done for b, (done, _) in zip(before, by_node, strict=True)]
     sizes = [n - b - a + m for n, (b, a), m in zip(whole, by_node, missing, strict=True)]
-    return _cut(emitter, made, starts, sizes, list(op.shape))
+    return _cut(emitter, made, starts, sizes, list(op.shape), dy.dtype)
 
 
-def _cut(emitter: Emitter, x: str, starts: list[Dim], have: list[Dim], wanted: list[Dim]) -> str:
+def _cut(emitter: Emitter, x: str, starts: list[Dim], have: list[Dim], wanted: list[Dim], dtype: str) -> str:
     """`x` [N, C, *have] from `starts` on, to [N, C, *wanted], zeros where it ends too early."""
     if set(starts) == {0} and have == wanted:
         return x
     stops = [start + size for start, size in zip(starts, wanted, strict=True)]
     short = [maximum(stop - size, 0) for stop, size in zip(stops, have, strict=True)]
     if any(amount != 0 for amount in short):
-        x = _pad(emitter, x, [0] * len(short), short)
+        x = _pad(emitter, x, [0] * len(short), short, dtype)
     axes = emitter.ints(range(2, 2 + len(stops)))
     return emitter.node("Slice", x, emitter.shape(tuple(starts)), emitter.shape(tuple(stops)), axes)
 
 
-def _pad(emitter: Emitter, x: str, befores: list[Dim], afters: list[Dim]) -> str:
+def _pad(emitter: Emitter, x: str, befores: list[Dim], afters: list[Dim], dtype: str) -> str:
     """`x` [N, C, *S] with zeros around its spatial axes."""
-    zero = emitter.constant(np.zeros((), "float32"))
+    zero = emitter.constant(np.zeros((), dtype))
     return emitter.node("Pad", x, emitter.shape((0, 0, *befores, 0, 0, *afters)), zero)

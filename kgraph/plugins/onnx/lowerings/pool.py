@@ -10,6 +10,7 @@ from kgraph.ops.pool import AveragePool, MaxPool
 from kgraph.ops.windows import Pads
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.lowerings.activations import NARROW
 from kgraph.plugins.onnx.lowerings.blocked import blocked_pool, is_blocked_pool
 
 TABLE = LoweringTable()
@@ -38,7 +39,7 @@ def average_pool(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
     if is_blocked_pool(emitter, op, call.inputs[0]):
         return blocked_pool(emitter, "AveragePool", call, *operands, count_include_pad=0)
     pads = flat_pads(emitter, op.pads)
-    if pads is None or call.inputs[0].dtype != "float32":
+    if pads is None or call.inputs[0].dtype not in NARROW:
         return emitter.expand(call)
     return emitter.node(
         "AveragePool", *operands, kernel_shape=op.window, strides=op.strides, pads=pads, count_include_pad=0

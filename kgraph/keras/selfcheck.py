@@ -1,0 +1,106 @@
+"""Whether a written file computes what the model means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kgraph.errors import ArgumentError, BackendError, KgraphError, describe
+from kgraph.ir.dims import evaluate_shape, symbol_name
+from kgraph.ir.graph import Function
+from kgraph.ir.interpret import bind_inputs, run
+from kgraph.ir.types import Array
+from kgraph.plugins.onnx.check import run_model
+
+# Sizes given to symbolic dimensions: distinct, so that a mix-up of axes shows.
+_SIZES = (3, 7, 5, 11, 13)
+# Where these are too small for what the model does, such as several poolings in a row, larger ones are tried.
+_SCALES = (1, 8, 48)
+
+Tolerance = tuple[float, float]
+SINGLE: Tolerance = (1e-3, 1e-4)
+HALF: Tolerance = (5e-2, 2e-2)
+"""Relative to a number, and to the largest of an output. Half precision has 11 bits, of which sums lose a few."""
+
+
+def check_inputs(function: Function, samples: Any = None) -> list[Array]:
+    """Inputs for a function: those given, by name or in order, or random numbers.
+
+    Raises ArgumentError for samples that do not fit, and where no sizes are found that the model can work on.
+    """
+    if samples is not None:
+        return _given(function, samples)
+    problem: Exception | None = None
+    for scale in _SCALES:
+        arrays = _random_inputs(function, scale)
+        try:
+            outputs, _ = run(function, arrays)
+        except (KgraphError, ValueError, IndexError, ZeroDivisionError) as error:
+            problem = error
+            continue
+        if all(array.size for array in outputs.values()):
+            return arrays
+    raise ArgumentError(
+        describe("no sizes were found to try the model on", expected="samples to check with", got=problem)
+    )
+
+
+def check_file(
+    path: str, function: Function, inputs: Sequence[Array], feeds: Sequence[Array], tolerance: Tolerance
+) -> None:
+    """Run a file on `feeds`, and the NumPy meaning of the model on `inputs`; raise BackendError where they differ."""
+    state = [variable.storage.read() for variable in function.updates]
+    wanted, _ = run(function, inputs)
+    try:
+        found = run_model(path, feeds, state)
+    except KgraphError as error:
+        raise BackendError(
+            describe("the self-check cannot run the file (check=False leaves it out)", got=error)
+        ) from error
+    relative, of_largest = tolerance
+    for (name, expected), got in zip(wanted.items(), found, strict=False):
+        if got.shape != expected.shape:
+            problem = f"shape {got.shape} instead of {expected.shape}"
+        else:
+            largest = float(np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected)))
+            allowed = of_largest * max(1.0, largest)
+            if np.allclose(got, expected, rtol=relative, atol=allowed, equal_nan=True):
+                continue
+            with np.errstate(all="ignore"):
+                off = np.nanmax(np.abs(np.subtract(got, expected, dtype="float64")), initial=0.0)
+            problem = f"off by up to {off:.3g} where values reach {largest:.3g}"
+        raise BackendError(
+            describe(f"the exported file disagrees with the model on output {name!r}", got=problem)
+        )
+
+
+def _random_inputs(function: Function, scale: int) -> list[Array]:
+    generator = np.random.RandomState(0)
+    names = list(dict.fromkeys(s for leaf in function.inputs for d in leaf.shape if (s := symbol_name(d))))
+    sizes = {name: size * scale for name, size in zip(names, _SIZES * len(names), strict=False)}
+    sizes |= {name: _SIZES[0] for name in names if name == "batch"}
+    arrays = []
+    for leaf in function.inputs:
+        shape = evaluate_shape(leaf.shape, sizes)
+        random = generator.random_sample(shape) if leaf.type.is_float else generator.randint(0, 2, shape)
+        arrays.append(random.astype(leaf.dtype))
+    return arrays
+
+
+def _given(function: Function, samples: Any) -> list[Array]:
+    names = [leaf.name for leaf in function.inputs]
+    if isinstance(samples, Mapping):
+        entries = [samples[name] for name in names if name in samples]
+        got = ", ".join(map(str, samples))
+    else:
+        entries = list(samples) if isinstance(samples, list | tuple) else [samples]
+        got = f"{len(entries)} arrays"
+    if len(entries) != len(names):
+        raise ArgumentError(describe("samples are not the inputs", expected=", ".join(names), got=got))
+    arrays = [
+        np.asarray(entry).astype(leaf.dtype) for entry, leaf in zip(entries, function.inputs, strict=True)
+    ]
+    bind_inputs(function, arrays)
+    return arrays
