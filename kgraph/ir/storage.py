@@ -7,6 +7,7 @@ over. Nothing is copied while one executable runs step after step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -64,7 +65,22 @@ class Storage:
         if self._home is not None:
             self._home.store(self, value)
         else:
-            self._array = value.copy()
+            self._array = _own_copy(value)
+
+    def fill(self, write_into: Callable[[Array], object]) -> None:
+        """Replace the value by what a function writes into the array it is given: a value on the host changes in place.
+
+        When the function raises, the value is what it had written until then.
+        """
+        if self._counts:
+            Storage.writes += 1
+        if self._home is not None:
+            value = np.empty(self.type.static_shape, self.type.dtype)
+            write_into(value)
+            self._home.store(self, value)
+        else:
+            assert self._array is not None
+            write_into(self._array)
 
     def move_to(self, home: Home) -> Array:
         """Make `home` the owner and return the value for it to keep."""
@@ -84,3 +100,10 @@ class Storage:
     @property
     def home(self) -> Home | None:
         return self._home
+
+
+def _own_copy(value: Array) -> Array:
+    """A copy. Of one zero broadcast to a shape it takes no memory before it is written to."""
+    if value.size > 1 and not any(value.strides) and not value.flat[0]:
+        return np.zeros(value.shape, value.dtype)
+    return value.copy()

@@ -85,3 +85,26 @@ def test_changes_of_what_models_compute_are_counted_and_bookkeeping_is_not() -> 
     assert Storage.writes == before
     weight.storage.write(1.0)
     assert Storage.writes > before
+
+
+def test_a_value_is_filled_in_place_where_it_is() -> None:
+    def count(array: Array) -> None:
+        array[...] = np.arange(3)
+
+    storage = Variable("v", np.zeros(3, "float32")).storage
+    before = Storage.writes
+    storage.fill(count)
+    assert storage.read().tolist() == [0, 1, 2]
+    assert Storage.writes == before + 1
+    shelf = Shelf()
+    settle(storage, shelf)
+    storage.write(np.zeros(3))
+    storage.fill(count)
+    assert shelf.kept[storage].tolist() == [0, 1, 2]
+
+
+def test_zeros_of_one_number_are_writable_zeros() -> None:
+    storage = Variable("v", np.broadcast_to(np.float32(0), (2, 3))).storage
+    storage.fill(lambda array: array.fill(2))
+    assert storage.read().tolist() == [[2, 2, 2], [2, 2, 2]]
+    assert Variable("w", np.broadcast_to(np.float32(3), (2,))).storage.read().tolist() == [3, 3]

@@ -181,7 +181,7 @@ def initializer_for(initializer: Any, dtype: str) -> Callable[..., Any]:
 
 def _initial(make: Callable[..., Any], shape: tuple[int, ...], dtype: str) -> Any:
     if not _INITIALISE.get():
-        return np.zeros(shape, dtype)
+        return np.broadcast_to(np.zeros((), dtype), shape)  # no memory before it is written
     value = (
         make(shape, dtype=dtype)
         if "dtype" in parameters_of(make) or parameters_of(make) & {"kwargs"}
