@@ -8,20 +8,14 @@ from typing import Any, NoReturn
 from kgraph.errors import UnsupportedError, describe
 
 BATCHES = "fit, evaluate and predict on arrays, or the methods that end in _on_batch"
-WEIGHTS = "get_weights and set_weights, which numpy.savez keeps well; kgraph.export for an ONNX file"
 STRUCTURE = "get_config and from_config, whose dictionaries json and yaml can write"
 
 INSTEAD = {
     "fit_generator": BATCHES,
     "evaluate_generator": BATCHES,
     "predict_generator": BATCHES,
-    "save": WEIGHTS,
-    "save_weights": WEIGHTS,
-    "load_weights": WEIGHTS,
     "to_json": STRUCTURE,
     "to_yaml": STRUCTURE,
-    "load_model": WEIGHTS,
-    "save_model": WEIGHTS,
     "model_from_json": STRUCTURE,
     "model_from_yaml": STRUCTURE,
     "model_from_config": STRUCTURE,
@@ -46,15 +40,10 @@ class Later:
     fit_generator = waits("fit_generator")
     evaluate_generator = waits("evaluate_generator")
     predict_generator = waits("predict_generator")
-    save = waits("save")
-    save_weights = waits("save_weights")
-    load_weights = waits("load_weights")
     to_json = waits("to_json")
     to_yaml = waits("to_yaml")
 
 
-load_model = waits("load_model")
-save_model = waits("save_model")
 model_from_json = waits("model_from_json")
 model_from_yaml = waits("model_from_yaml")
 model_from_config = waits("model_from_config")

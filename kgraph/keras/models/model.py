@@ -13,6 +13,7 @@ from kgraph.keras.layers.input import Input
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.later import Later
 from kgraph.keras.models.network import Network, is_flat_dict
+from kgraph.keras.saving import load_weights, save_model, save_weights
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.data import as_array, is_several
 from kgraph.keras.training.trainer import Trainer
@@ -58,6 +59,34 @@ class Model(Later, Trainer, Network):
         if verbose:
             print(summary)
         return Path(summary.path)
+
+    def save(
+        self,
+        filepath: Any,
+        overwrite: bool | None = True,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the whole model to a file; the arguments are those of `keras.models.save_model`."""
+        save_model(self, filepath, overwrite, include_optimizer, save_format, **kwargs)
+
+    def save_weights(
+        self, filepath: Any, overwrite: bool | None = True, save_format: str | None = None, **kwargs: Any
+    ) -> None:
+        """Write the weights to a file: HDF5, in the layout of Keras 3 when its name ends in `.weights.h5`."""
+        save_weights(self, filepath, overwrite, save_format, **kwargs)
+
+    def load_weights(
+        self,
+        filepath: Any,
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+        reshape: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Read weights from a file of weights or of a whole model, in the order of the layers or by their names."""
+        load_weights(self, filepath, by_name, skip_mismatch, reshape, **kwargs)
 
     def _build_from_data(self, x: Any) -> None:
         """Trace a model without input shape for the shapes of some data; the batch stays open."""

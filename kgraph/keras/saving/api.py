@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
 
-from kgraph.errors import UnsupportedError, describe
+from kgraph.errors import ArgumentError, ArgumentTypeError, FileError, UnsupportedError, describe
+from kgraph.keras.saving.atomic import atomic_write, may_write
+from kgraph.keras.saving.hdf5.guard import open_file
+from kgraph.keras.saving.hdf5.model_file import read_model_file, write_model_file
+from kgraph.keras.saving.hdf5.weights_file import Fit, find_weights, read_weights, write_weights
+
+HDF5, ARCHIVE = "h5", "keras"
+"""The kinds of files."""
+
+SIGNATURES = {b"\x89HDF\r\n\x1a\n": HDF5, b"PK\x03\x04": ARCHIVE}
+"""What files begin with."""
+
+FORMATS = {"h5": HDF5, "hdf5": HDF5, "keras": ARCHIVE}
+"""Values of `save_format`."""
 
 
 def save_model(
@@ -23,7 +38,10 @@ def save_model(
     include_optimizer  without it the file knows nothing of training
     save_format        "h5" or "keras", whatever the name says
     """
-    raise UnsupportedError(describe("save_model is not there yet"))
+    _refuse_keywords("save", kwargs, {"zipped": (None, True), "options": (None,), "signatures": (None,)})
+    if _kind_to_write(filepath, save_format) == ARCHIVE:
+        raise UnsupportedError(describe("the .keras archive is not there yet", expected="a .h5 file"))
+    _write_hdf5(filepath, overwrite, lambda file: write_model_file(file, model, include_optimizer))
 
 
 def load_model(
@@ -31,20 +49,31 @@ def load_model(
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
+    **kwargs: Any,
 ) -> Any:
     """The model in a file; compiled as it was when it was saved, unless `compile` is false.
 
     `custom_objects` are names the file may use; `safe_mode=False` allows code of Lambda layers in it.
     Raises FileNotFoundError, FileError for a damaged, hostile or foreign file, ArgumentError for unknown names.
     """
-    raise UnsupportedError(describe("load_model is not there yet"))
+    _refuse_keywords("load_model", kwargs, {"options": (None,)})
+    if _kind_to_read(filepath) == ARCHIVE:
+        raise UnsupportedError(describe("the .keras archive is not there yet", expected="a .h5 file"))
+    with open_file(filepath) as root:
+        return read_model_file(root, custom_objects, compile, safe_mode)
 
 
 def save_weights(
-    model: Any, filepath: Any, overwrite: bool | None = True, save_format: str | None = None
+    model: Any, filepath: Any, overwrite: bool | None = True, save_format: str | None = None, **kwargs: Any
 ) -> None:
-    """Write the weights alone. A name that ends in `.weights.h5` gets the layout of Keras 3, others that of Keras 2."""
-    raise UnsupportedError(describe("save_weights is not there yet"))
+    """Write the weights alone. A name that ends in `.weights.h5` gets the layout of Keras 3, others that of Keras 2.
+
+    Raises NotBuiltError for a model that has no weights yet.
+    """
+    _refuse_keywords("save_weights", kwargs, {"max_shard_size": (None,), "options": (None,)})
+    _kind_to_write(filepath, save_format)
+    model._require_built()
+    _write_hdf5(filepath, overwrite, lambda file: write_weights(file, model))
 
 
 def load_weights(
@@ -53,12 +82,126 @@ def load_weights(
     by_name: bool = False,
     skip_mismatch: bool = False,
     reshape: bool = False,
+    **kwargs: Any,
 ) -> None:
     """Read weights from a file of weights or of a whole model into the layers of a model.
 
     by_name        layers of the same name get them; otherwise layers with weights, in order
     skip_mismatch  what does not fit stays as it is, with a warning
     reshape        a weight of another shape and as many numbers is reshaped
-    Raises FileNotFoundError, FileError for a damaged, hostile or foreign file, DataError where it does not fit the model.
+    Raises FileNotFoundError, NotBuiltError for a model that has no weights yet, FileError for a damaged, hostile or
+    foreign file and for one that does not fit the model, which then stays as it was.
     """
-    raise UnsupportedError(describe("load_weights is not there yet"))
+    _refuse_keywords("load_weights", kwargs, {"options": (None,)})
+    model._require_built()
+    if _kind_to_read(filepath) == ARCHIVE:
+        raise UnsupportedError(describe("the .keras archive is not there yet", expected="a .h5 file"))
+    with open_file(filepath) as root:
+        group = find_weights(root)
+        if group is None:
+            raise FileError(
+                describe(
+                    "the file has no weights of Keras 1 or 2",
+                    expected="layer_names",
+                    got=", ".join(root.names()[:12]) or "an empty file",
+                    where=root.where,
+                )
+            )
+        read_weights(group, model, by_name, Fit(skip_mismatch, reshape))
+
+
+# -- which kind
+
+
+def _kind_to_write(filepath: Any, save_format: str | None) -> str:
+    """The kind that `save_format` or else the name asks for. Raises ArgumentError for formats that nobody here has."""
+    if save_format is not None:
+        if save_format not in FORMATS:
+            raise ArgumentError(
+                describe(
+                    "unknown save_format",
+                    expected="h5 or keras, or model.export for ONNX",
+                    got=repr(save_format),
+                )
+            )
+        return FORMATS[save_format]
+    return ARCHIVE if isinstance(filepath, str | os.PathLike) and _has_suffix(filepath, ".keras") else HDF5
+
+
+def _has_suffix(filepath: Any, suffix: str) -> bool:
+    return os.fsdecode(filepath).lower().endswith(suffix)
+
+
+def _kind_to_read(filepath: Any) -> str:
+    """The kind that the first bytes show. Raises FileNotFoundError, FileError for anything else."""
+    if hasattr(filepath, "create_group"):  # an h5py.File or h5py.Group
+        return HDF5
+    if hasattr(filepath, "read"):
+        return _kind_of_file(filepath)
+    if not isinstance(filepath, str | os.PathLike):
+        raise ArgumentTypeError(
+            describe("this is no file", expected="a path, a file or an h5py.File", got=repr(filepath))
+        )
+    if os.path.isdir(filepath):
+        raise FileError(
+            describe(
+                "this is a folder",
+                expected="an .h5 or .keras file",
+                got="perhaps a SavedModel",
+                where=str(filepath),
+            )
+        )
+    with open(filepath, "rb") as file:
+        return _kind_of_file(file)
+
+
+def _kind_of_file(file: Any) -> str:
+    if not file.seekable():
+        raise ArgumentTypeError(
+            describe("this file cannot be read at any place", expected="a file on disk, or BytesIO")
+        )
+    position = file.tell()
+    file.seek(0)
+    start = file.read(8)
+    file.seek(position)
+    for signature, kind in SIGNATURES.items():
+        if start.startswith(signature):
+            return kind
+    raise FileError(
+        describe(
+            "this is no model file",
+            expected="HDF5 (.h5) or a zip archive (.keras)",
+            got=f"a file that begins with {start!r}" if start else "an empty file",
+            where=str(getattr(file, "name", "")),
+        )
+    )
+
+
+# -- writing
+
+
+def _write_hdf5(filepath: Any, overwrite: bool | None, write: Callable[[Any], None]) -> None:
+    """Have an HDF5 file written to a path, whole or not at all, or into an open file, or into an h5py group."""
+    import h5py
+
+    if isinstance(filepath, h5py.Group):
+        write(filepath)
+    elif hasattr(filepath, "write"):
+        image = BytesIO()
+        with h5py.File(image, "w") as file:
+            write(file)
+        filepath.write(image.getbuffer())
+    elif may_write(filepath, overwrite):
+        with atomic_write(filepath) as temporary, h5py.File(temporary, "w") as file:
+            write(file)
+
+
+def _refuse_keywords(method: str, given: Mapping[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> None:
+    """Keywords of other versions are taken as long as they ask for nothing."""
+    for name, value in given.items():
+        if name not in neutral:
+            raise ArgumentTypeError(describe(f"{method}: unknown keyword argument", got=name))
+        if value not in neutral[name]:
+            raise UnsupportedError(
+                describe(f"{method}: {name} is not available", expected=neutral[name][0], got=repr(value))
+            )

@@ -102,6 +102,14 @@ class Trainer:
             self._training = self._make_training(self._require_compiled(), self.optimizer)
         return self._training
 
+    def _make_optimizer_state(self) -> None:
+        """Make the variables of the optimizer now, before the first step would: a file has their values."""
+        training = self._prepare()
+        if type(self.optimizer).get_updates is optimizers.Optimizer.get_updates:
+            self.optimizer._build_for(training.trainable)
+        else:  # one that makes them while it is traced
+            training.step("train_step", frozenset(), {})
+
     def _require_compiled(self) -> dict[str, Any]:
         if self._compile_arguments is None:
             raise NotCompiledError(

@@ -212,6 +212,8 @@ def test_the_checkpoint_writes_where_and_when_it_should() -> None:
     assert run(period=2, save_weights_only=True) == ("weights of 02-0.7.h5", "weights of 04-0.4.h5")
 
 
-def test_saving_waits_and_says_so() -> None:
-    with pytest.raises(NotImplementedError, match="save is not there yet"):
-        regression().fit(X, Y, callbacks=[ModelCheckpoint("m.h5", monitor="loss")], verbose=0)
+def test_the_checkpoint_is_a_model_that_loads(tmp_path: Path) -> None:
+    model = regression()
+    model.fit(X, Y, callbacks=[ModelCheckpoint(str(tmp_path / "m.h5"), monitor="loss")], verbose=0)
+    loaded = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))

@@ -120,7 +120,7 @@ def test_it_is_a_layer_of_other_models() -> None:
     assert any((a != b).any() for a, b in zip(before, inner.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize("method", ["get_config", "to_json", "to_yaml", "save"])
+@pytest.mark.parametrize("method", ["get_config", "to_json", "to_yaml"])
 def test_what_it_cannot_do_it_says(method: str) -> None:
     model = Net()
     model.predict(X)

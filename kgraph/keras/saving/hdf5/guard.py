@@ -18,7 +18,16 @@ import numpy as np
 from kgraph.errors import FileError, describe
 from kgraph.ir.types import Array
 
-DAMAGE = (OSError, LookupError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, SystemError)
+DAMAGE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    SystemError,
+)
 """What h5py raises when it meets a damaged file."""
 
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}

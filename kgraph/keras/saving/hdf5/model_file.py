@@ -1,0 +1,110 @@
+"""Whole models in HDF5: architecture, weights, how it is trained, and the state of the optimizer.
+
+    keras_version, backend, model_config, training_config     attributes, the configurations as JSON
+    kgraph_version, kgraph_state                               attributes that only kgraph reads
+    model_weights/                                             see `weights_file`
+    optimizer_weights/                                         weight_names (attribute) and the datasets
+
+Configurations are written as Keras 2 has them, which Keras 3 reads too. The optimizer's variables are in the order of
+Keras 3, which resumes from them; Keras 2 says that it cannot, and starts with a fresh optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kgraph.errors import FileError, describe
+from kgraph.keras.layers import registry
+from kgraph.keras.saving.dialects import KERAS2, read_training, write_model, write_training
+from kgraph.keras.saving.hdf5.attributes import write_text
+from kgraph.keras.saving.hdf5.guard import Group
+from kgraph.keras.saving.hdf5.weights_file import (
+    CONVENTION,
+    KERAS_VERSION,
+    fill,
+    find_weights,
+    read_list,
+    read_weights,
+    write_list,
+    write_weights,
+)
+from kgraph.keras.saving.optimizer_weights import match_state, saved_variables
+from kgraph.keras.saving.plain import parse_json, to_json_text
+from kgraph.keras.saving.rebuild import rebuild
+from kgraph.keras.saving.state import extra_state, restore_extra_state
+from kgraph.keras.utils.warn import warn_user
+
+STATE = "kgraph_state"
+
+
+def write_model_file(file: Any, model: Any, include_optimizer: bool = True) -> None:
+    """Write a model into an open h5py file.
+
+    Raises UnsupportedError for a subclassed model, whose structure is in its code.
+    """
+    config = write_model(registry.serialize(model), KERAS2)
+    write_text(file, "keras_version", KERAS_VERSION)
+    write_text(file, "backend", CONVENTION)
+    write_text(file, "model_config", to_json_text(config))
+    write_weights(file.create_group("model_weights"), model)
+    state = extra_state(model)
+    if include_optimizer and model.optimizer is not None:
+        training = write_training(model, KERAS2)
+        if training is not None:
+            write_text(file, "training_config", to_json_text(training))
+        variables = saved_variables(model.optimizer)
+        if variables:
+            write_list(file.create_group("optimizer_weights"), variables)
+    if state:
+        write_text(file, STATE, to_json_text(state))
+
+
+def read_model_file(
+    root: Group,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Any:
+    """The model in a file. Raises FileError where the file is damaged, hostile, or does not fit together."""
+    config = root.text("model_config")
+    if config is None:
+        raise FileError(
+            describe(
+                "the file has no architecture",
+                expected="a file that model.save wrote",
+                got="weights alone, for load_weights of a model" if find_weights(root) else "something else",
+                where=root.where,
+            )
+        )
+    model = rebuild(parse_json(config, "model_config"), custom_objects, safe_mode, initialise=False)
+    weights = find_weights(root)
+    if weights is None:
+        raise FileError(describe("the file has no weights", expected="model_weights", where=root.where))
+    read_weights(weights, model)
+    if compile:
+        _compile(root, model, custom_objects, safe_mode)
+    state = root.text(STATE)
+    if state is not None:
+        restore_extra_state(model, parse_json(state, STATE))
+    return model
+
+
+def _compile(root: Group, model: Any, custom_objects: Mapping[str, Any] | None, safe_mode: bool) -> None:
+    text = root.text("training_config")
+    if text is None:
+        warn_user("the file does not say how the model is trained: it is not compiled")
+        return
+    arguments = read_training(parse_json(text, "training_config"), custom_objects, safe_mode)
+    if arguments is None:
+        return
+    model.compile(**arguments)
+    if "optimizer_weights" in root:
+        names, datasets = read_list(root.group("optimizer_weights"))
+        try:
+            model._make_optimizer_state()
+            plan = match_state(model.optimizer, names, datasets)
+        except FileError as error:
+            warn_user(f"{str(error).splitlines()[0]}: training starts with a fresh one")
+            return
+        fill(plan)
