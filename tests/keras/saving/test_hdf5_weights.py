@@ -116,7 +116,7 @@ def test_weights_of_as_many_numbers_are_reshaped_when_asked(tmp_path: Path) -> N
 
 def test_lists_of_names_beyond_the_header_limit_are_in_pieces(tmp_path: Path) -> None:
     def deep() -> Any:
-        names = [f"{'n' * 60}_{i}" for i in range(1300)]
+        names = [f"{'n' * 600}_{i}" for i in range(120)]
         return keras.Sequential(
             [L.Dense(1, input_shape=(1,), name=names[0])]
             + [L.Activation("linear", name=n) for n in names[1:]]
