@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kgraph.errors import FileError, describe
+from kgraph.errors import ArgumentError, FileError, describe
 from kgraph.keras.saving.dialects.era import era_of
 from kgraph.keras.saving.dialects.reading import Reader
+from kgraph.keras.saving.dialects.writing import KERAS2, KERAS3, Writer
 from kgraph.keras.saving.limits import check_plain
 from kgraph.keras.utils.custom_objects import Objects
 
-KERAS2, KERAS3 = "keras2", "keras3"
+__all__ = ["KERAS2", "KERAS3", "read_model", "read_training", "write_model", "write_training"]
 
 
 def read_model(
@@ -45,8 +46,14 @@ def read_model(
 
 
 def write_model(config: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    """A configuration in kgraph's own form as Keras 2 ("keras2") or Keras 3 ("keras3") would write it."""
-    return dict(config)
+    """The configuration {"class_name", "config"} of a model or layer, in kgraph's own form, in another.
+
+    dialect  "keras3", the form of `.keras` files; "keras2", that of HDF5 files, which Keras 3 reads too
+    Raises UnsupportedError for what is not plain data, ArgumentError for another dialect.
+    """
+    if dialect not in (KERAS2, KERAS3):
+        raise ArgumentError(describe("unknown dialect", expected=f"{KERAS2} or {KERAS3}", got=repr(dialect)))
+    return Writer(dialect).write_described(config, "layer")
 
 
 def read_training(

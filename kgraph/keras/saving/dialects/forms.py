@@ -27,6 +27,7 @@ class Form:
     before    keys that older files lack, with what held then, where that is not today's default
     keras2    names of keys in Keras 2, by ours
     renamed   names of keys in any other version, with ours
+    single    keys under which we have a tuple of one, and the others what is in it
     module    where Keras 3 has the class; None when it has none
     """
 
@@ -36,6 +37,7 @@ class Form:
     before: Mapping[str, Any] = field(default_factory=dict)
     keras2: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    single: tuple[str, ...] = ()
     module: str | None = "keras.layers"
 
 
@@ -69,6 +71,11 @@ _RECURRENT = _frozen(time_major=False, use_cudnn=_ANY, return_runtime=False)
 _STEPS = _frozen(seed=None, zero_output_for_mask=False)
 _POOL = _frozen(keepdims=False)
 _OWN = Form(module=None)
+_SPATIAL_DROPOUT = Form(
+    newer=_frozen(seed=None, trainable=True),  # of which Keras 2 has trainable, but Keras 3 has not
+    dropped=_frozen(trainable=True),
+    foreign=_frozen(noise_shape=None),
+)
 
 LAYERS: Mapping[str, Form] = _frozen(
     AlphaDropout=Form(newer=_SEED),
@@ -80,7 +87,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     Conv2DTranspose=Form(foreign=_frozen(groups=1)),
     Conv3DTranspose=Form(foreign=_frozen(groups=1), newer=_frozen(dilation_rate=(1, 1, 1))),
     Conv1DTranspose=Form(foreign=_frozen(groups=1)),
-    Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D),
+    Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D, single=("cropping",)),
     DepthwiseConv2D=Form(foreign=_frozen(groups=1, filters=None, kernel_initializer=_ANY)),
     DepthwiseConv1D=Form(foreign=_frozen(groups=1, filters=None, kernel_initializer=_ANY)),
     Embedding=Form(dropped=_frozen(input_length=_ANY), foreign=_frozen(sparse=False, dropout=0.0)),
@@ -106,13 +113,13 @@ LAYERS: Mapping[str, Form] = _frozen(
     SeparableConv2D=Form(foreign=_frozen(groups=1, kernel_initializer=_ANY)),
     SimpleRNN=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_STEPS),
     SimpleRNNCell=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_SEED),
-    SpatialDropout1D=Form(newer=_SEED, foreign=_frozen(noise_shape=None)),
-    SpatialDropout2D=Form(newer=_SEED, foreign=_frozen(noise_shape=None)),
-    SpatialDropout3D=Form(newer=_SEED, foreign=_frozen(noise_shape=None)),
+    SpatialDropout1D=_SPATIAL_DROPOUT,
+    SpatialDropout2D=_SPATIAL_DROPOUT,
+    SpatialDropout3D=_SPATIAL_DROPOUT,
     TensorOp=_OWN,
     ThresholdedReLU=Form(module="keras._legacy.layers"),
-    UpSampling1D=Form(newer=_1D, dropped=_1D, before=_1D),
-    ZeroPadding1D=Form(newer=_1D, before=_1D),
+    UpSampling1D=Form(newer=_1D, dropped=_1D, before=_1D, single=("size",)),
+    ZeroPadding1D=Form(newer=_1D, before=_1D, single=("padding",)),
     Model=Form(module="keras"),
     Functional=Form(module="keras"),
     Sequential=Form(module="keras"),

@@ -23,7 +23,7 @@ from kgraph.keras.utils.custom_objects import Objects
 OLD_HARD_SIGMOID = "hard_sigmoid_keras2"
 """Our name for what Keras 1 and 2 call hard_sigmoid; in Keras 3 it has another slope."""
 
-_ACTIVATIONS = {"activation", "recurrent_activation", "inner_activation"}
+ACTIVATIONS = {"activation", "recurrent_activation", "inner_activation"}
 _POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
 
 
@@ -54,7 +54,7 @@ class Reader:
             if item.keys() == {"type", "value"}:  # how Keras 2 wrote NumPy's numbers
                 return item["value"]
             return {inner: self.read(value, inner, where) for inner, value in item.items()}
-        if key in _ACTIVATIONS and item == "hard_sigmoid" and self.era in (1, 2):
+        if key in ACTIVATIONS and item == "hard_sigmoid" and self.era in (1, 2):
             return OLD_HARD_SIGMOID
         return item
 
@@ -115,9 +115,9 @@ class Reader:
 
     def _read_function(self, item: Mapping[str, Any], key: str) -> Any:
         custom = is_custom(item, self.custom_objects)
-        if custom or key not in _ACTIVATIONS:
+        if custom or key not in ACTIVATIONS:
             kept = {k: item[k] for k in ("class_name", "config", "registered_name", "module") if k in item}
-            return item["config"] if key in _ACTIVATIONS else kept
+            return item["config"] if key in ACTIVATIONS else kept
         return item["config"]
 
     # -- layers
