@@ -25,7 +25,15 @@ from kgraph.keras.layers.config import (
     is_shape,
     parameters_of,
 )
-from kgraph.keras.layers.nodes import Node, flatten, map_structure, origin, remember
+from kgraph.keras.layers.nodes import (
+    Node,
+    as_tensor,
+    flatten,
+    fresh,
+    map_structure,
+    origin,
+    remember,
+)
 from kgraph.keras.layers.weights import Weighted
 from kgraph.keras.layers.whole import as_one_call
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
@@ -214,7 +222,7 @@ class Layer(Weighted):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         outermost = _DEPTH.get() == 0
-        inputs = map_structure(_as_tensor, inputs)
+        inputs = map_structure(as_tensor, inputs)
         if outermost:
             inputs = map_structure(adopt, inputs)
             args, kwargs = map_structure(lambda t: adopt(t) if isinstance(t, Tensor) else t, (args, kwargs))
@@ -234,7 +242,7 @@ class Layer(Weighted):
             self._check_inputs(inputs)
             self._build_once(inputs)
             outputs = self._traced_call(training, inputs, *args, **kwargs)
-        outputs = map_structure(lambda t: _fresh(t, inputs, args, kwargs), outputs)
+        outputs = map_structure(lambda t: fresh(t, inputs, args, kwargs), outputs)
         self._set_masks(inputs, outputs, kwargs.get("mask"))
         self._regularize_activity(outputs)
         if outermost:
@@ -473,22 +481,6 @@ def _ir_variable(variable: Any) -> ir.Variable:
 
 def _batch_size(tensor: Tensor) -> ir.Value:
     return DimValue(tensor.dims[0], tensor.dtype)()
-
-
-def _as_tensor(x: Any) -> Any:
-    return x if x is None or isinstance(x, Tensor) else Tensor(as_value(x))
-
-
-def _fresh(output: Any, *given: Any) -> Tensor:
-    """An output that is one of the inputs gets a handle of its own, so that its history does not overwrite theirs."""
-    tensor = _as_tensor(output)
-    if (
-        isinstance(tensor, Variable)
-        or tensor._keras_history is not None
-        or any(tensor is t for t in flatten(given))
-    ):
-        return Tensor(tensor.value)
-    return tensor
 
 
 def _contained(value: Any) -> Iterator[Layer]:

@@ -8,7 +8,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from kgraph.errors import ShapeError, describe
 from kgraph.ir.graph import Value
-from kgraph.keras.tensor import Tensor
+from kgraph.keras.tensor import Tensor, Variable, as_value
 
 # Which tensor of a functional graph a value first was, so that bare operators between layers find their way back.
 # Both ends are weak: graphs live as long as their layers do.
@@ -123,3 +123,20 @@ def map_structure(
         if isinstance(structure, dict):
             return {key: map_structure(function, item, is_leaf) for key, item in structure.items()}
     return function(structure)
+
+
+def as_tensor(x: Any) -> Any:
+    """A tensor as it is, None as it is, anything else as a constant."""
+    return x if x is None or isinstance(x, Tensor) else Tensor(as_value(x))
+
+
+def fresh(output: Any, *given: Any) -> Tensor:
+    """An output that is one of the inputs gets a handle of its own, so that its history does not overwrite theirs."""
+    tensor = as_tensor(output)
+    if (
+        isinstance(tensor, Variable)
+        or tensor._keras_history is not None
+        or any(tensor is t for t in flatten(given))
+    ):
+        return Tensor(tensor.value)
+    return tensor
