@@ -15,7 +15,7 @@ import numpy as np
 
 from kgraph.errors import UnsupportedError, describe
 from kgraph.keras import settings
-from kgraph.keras.layers.nodes import map_structure
+from kgraph.keras.layers.nodes import flatten, map_structure
 from kgraph.keras.saving.dialects.forms import LAYERS, MODULES, Form, says_nothing
 from kgraph.keras.saving.dialects.functions import function_entry
 from kgraph.keras.saving.dialects.known import kind_of
@@ -24,6 +24,8 @@ from kgraph.keras.saving.dialects.reading import ACTIVATIONS
 from kgraph.keras.utils.custom_objects import get_registered_object
 
 KERAS2, KERAS3 = "keras2", "keras3"
+FUNCTIONAL = "keras.src.models.functional"
+"""Where Keras 3 says functional models are: the one built-in class that it has under no public name."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Writer:
             return self._named(name, self._values(config, where), MODULES.get(kind, "keras"))
         form = LAYERS.get(name, Form())
         written = self._write_layer(name, config, form, where)
-        if "input_layers" in config:
-            name = "Functional" if self.dialect == KERAS3 else "Model"
+        if "input_layers" in config and self.dialect == KERAS3:
+            return {**self._named("Functional", written, FUNCTIONAL), "registered_name": "Functional"}
         return self._named(name, written, form.module or "kgraph.keras.layers")
 
     def _named(self, name: str, config: dict[str, Any], module: str) -> dict[str, Any]:
