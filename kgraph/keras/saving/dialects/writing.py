@@ -19,7 +19,7 @@ from kgraph.keras.layers.nodes import flatten, map_structure
 from kgraph.keras.saving.dialects.forms import LAYERS, MODULES, Form, says_nothing
 from kgraph.keras.saving.dialects.functions import function_entry
 from kgraph.keras.saving.dialects.known import kind_of
-from kgraph.keras.saving.dialects.nodes import history_of, is_array, is_tensor, tensor_entry
+from kgraph.keras.saving.dialects.nodes import ENDS, history_of, is_array, is_tensor, tensor_entry
 from kgraph.keras.saving.dialects.reading import ACTIVATIONS
 from kgraph.keras.utils.custom_objects import get_registered_object
 
@@ -81,6 +81,9 @@ class Writer:
             return self._named(name, self._values(config, where), MODULES.get(kind, "keras"))
         form = LAYERS.get(name, Form())
         written = self._write_layer(name, config, form, where)
+        if key == "layer" and self.dialect == KERAS2 and "input_layers" in config:
+            # Within a wrapper Keras 3 takes a list of one end for several.
+            written = {k: _alone(v) if k in ENDS else v for k, v in written.items()}
         if "input_layers" in config and self.dialect == KERAS3:
             return {**self._named("Functional", written, FUNCTIONAL), "registered_name": "Functional"}
         return self._named(name, written, form.module or "kgraph.keras.layers")
@@ -183,7 +186,7 @@ class Writer:
             name, node, position = history
             return [name, node + (old and name in inner and name not in functional), position]
 
-        ends = {key: _ends(config[key], end, old) for key in ("input_layers", "output_layers")}
+        ends = {key: _ends(config[key], end, old) for key in ENDS}
         return {
             "name": config.get("name"),
             "trainable": config.get("trainable", True),
@@ -218,6 +221,10 @@ def _ends(ends: Any, end: Any, old: bool) -> Any:
     return [written] if old and is_end(written) else written
 
 
+def _alone(ends: Any) -> Any:
+    return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
+
+
 def _fits_lists(config: Mapping[str, Any]) -> bool:
     """Whether Keras 2's form can say all calls of a model so that Keras 3 understands them too.
 
@@ -233,7 +240,7 @@ def _fits_lists(config: Mapping[str, Any]) -> bool:
                 return False
             if any(flatten(map_structure(_is_leaf, node["kwargs"], _is_leaf))):
                 return False
-    return not any(isinstance(config[key], Mapping) for key in ("input_layers", "output_layers"))
+    return not any(isinstance(config[key], Mapping) for key in ENDS)
 
 
 def _as_list(node: Mapping[str, Any], inner: set[str]) -> list[Any]:
