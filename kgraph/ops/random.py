@@ -2,7 +2,8 @@
 
 A function that needs random numbers reads `RNG`, a variable uint32[2] = (seed, counter). Whoever compiles it puts the
 model's own variable in its place and makes `advance` of it the update, so each run counts on by one, and a run can be
-saved, resumed and moved to another device. The `salt` keeps the ops of one function apart.
+saved, resumed and moved to another device. The `salt` keeps the ops of one function apart; `number_salts` makes it
+depend on the function alone, and not on what else its process has made before.
 
 The bits are the same everywhere: they are made from unsigned 32-bit sums, products (modulo 2^32) and right shifts,
 which every provider has. Nearly all the work is done on two vectors. The tensor is viewed as a matrix with its first
@@ -18,15 +19,17 @@ needs no more than high bits; `RandomBits` spends four more passes on turning th
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from kgraph.errors import ArgumentError, ShapeError, describe
 from kgraph.ir.dims import Dim, Shape, product
-from kgraph.ir.graph import Constant, Function, Value, Variable
+from kgraph.ir.graph import Call, Constant, Function, Value, Variable, transform
 from kgraph.ir.op import Op, Sample, op
 from kgraph.ir.types import UNSIGNED, Array, TensorType
 from kgraph.ops.base import Unary
@@ -40,6 +43,9 @@ RNG = Variable("rng", np.zeros(2, "uint32"), role="rng")
 """The state that random layers read while a model is traced. Nothing is ever written to it."""
 
 _GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: multiples of it spread evenly
+_WORD = 1 << 32
+_UNSEEDED = 0x6A09E667  # the seed of draws without one: any number that nobody chooses
+_DRAWS = itertools.count(_WORD)
 
 
 def uses_rng(function: Function) -> bool:
@@ -50,6 +56,55 @@ def uses_rng(function: Function) -> bool:
 def advance(rng: Value) -> Value:
     """(seed, counter) -> (seed, counter + 1), the state for the next run."""
     return add(rng, Constant(np.array([0, 1], "uint32")))
+
+
+def salt_of(seed: int | None, draw: int) -> int:
+    """The salt of the `draw`th draw, from 1, with a seed; without one (`draw` is ignored) of a draw like no other.
+
+    It is seed + draw * 2^32 / golden ratio modulo 2^32, and above these bits the draw, for `number_salts`.
+    """
+    if seed is None:
+        seed, draw = _UNSEEDED, next(_DRAWS)
+    return draw * _WORD + (seed + draw * _GOLDEN) % _WORD
+
+
+def number_salts(function: Function, first: int = 0) -> Function:
+    """The function with the draws of each seed counted in the order in which the function makes them.
+
+    So the same model draws the same numbers in any process. Draws without a seed are counted from `first`; salts that
+    do not come from `salt_of` stay.
+    """
+    return _Numbering(first).visit(function)
+
+
+class _Numbering:
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.found: dict[tuple[int, bool], dict[int, int]] = {}
+
+    def visit(self, function: Function) -> Function:
+        return transform(function, self._call)
+
+    def _call(self, call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+        op: Any = call.op
+        changed: dict[str, Any] = {}
+        for name, value in vars(op).items():
+            if isinstance(value, Function):
+                changed[name] = self.visit(value)
+            elif name == "salt":
+                changed[name] = self._number(value)
+        if all(value is vars(op)[name] for name, value in changed.items()):
+            return None
+        return replace(op, **changed).apply(*inputs)
+
+    def _number(self, salt: int) -> int:
+        draw = salt // _WORD
+        if not draw:
+            return salt
+        seed, unseeded = (salt - draw * _GOLDEN) % _WORD, draw >= _WORD
+        draws = self.found.setdefault((seed, unseeded), {})
+        number = draws.setdefault(draw, len(draws) + 1) + (self.first if unseeded else 0)
+        return (seed + number * _GOLDEN) % _WORD
 
 
 @op("shift_right")
@@ -222,7 +277,7 @@ class Dropout(Op):
 def _raw_bits(rng: Value, shape: Shape, salt: int, stream: int) -> Value:
     """z of the module's text. The first axis is the rows: a rule that holds for symbolic sizes and real ones alike."""
     tall, wide = (*shape[:1], *[1] * len(shape[1:])), shape[1:]
-    words = Constant(np.array([salt & 0xFFFFFFFF, stream], "uint32"))
+    words = Constant(np.array([salt % _WORD, stream], "uint32"))
     row, row2 = _pairs(product(tall), _keys(rng))
     column, column2 = _pairs(product(wide), _keys(words))
     x = add(reshape(row, tall), reshape(column, wide))

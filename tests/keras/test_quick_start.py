@@ -157,7 +157,7 @@ def test_another_mlp(tmp_path: Path) -> None:
     model.add(Dense(10, activation="softmax"))
     model.compile(loss="categorical_crossentropy", optimizer="adadelta", metrics=["accuracy"])
     x, labels = vectors(640, 20)
-    learns(model, x, to_categorical(labels, 10), tmp_path, epochs=10)
+    learns(model, x, to_categorical(labels, 10), tmp_path, epochs=40)
 
 
 def test_mlp_for_two_classes(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -27,11 +27,14 @@ from kgraph.ops.random import (
     ShiftRight,
     advance,
     dropout,
+    number_salts,
     random_normal,
     random_uniform,
+    salt_of,
     uses_rng,
 )
 from kgraph.ops.reduce import reduce_sum
+from kgraph.ops.scan import scan
 from kgraph.passes.autodiff import gradients
 
 ROWS, COLUMNS, DRAWS = 48, 160, 60
@@ -228,3 +231,45 @@ def test_mistakes_are_named() -> None:
         Dropout(1.0, 0)(x, RNG)
     with pytest.raises(ShapeError, match="uint32"):
         ShiftRight(3)(x)
+
+
+def made_with(salts: Sequence[int]) -> Function:
+    """A function that draws with these salts, in this order."""
+    drawn = [RandomBits((3,), salt)(RNG) for salt in salts]
+    return Function("f", (), {f"y{i}": value for i, value in enumerate(drawn)})
+
+
+def salts_of(function: Function) -> list[int]:
+    return [call.op.salt for call in function.calls()]
+
+
+def test_numbered_salts_follow_from_the_function_alone() -> None:
+    def numbered(busy: int) -> list[int]:
+        for _ in range(busy):
+            salt_of(None, 1)  # what the process has made before
+        free, again = salt_of(None, 1), salt_of(None, 1)
+        return salts_of(number_salts(made_with([free, again, free, salt_of(7, busy + 1), salt_of(7, 99), 5])))
+
+    first = numbered(0)
+    assert numbered(3) == first
+    assert first[0] == first[2], "equal salts stay equal"
+    assert len(set(first)) == 5, "different ones stay different"
+    assert first[-1] == 5, "what was said stays"
+    assert all(0 <= salt < 2**32 for salt in first)
+    assert salts_of(number_salts(number_salts(made_with(first)))) == first
+
+
+def test_salts_inside_of_loops_are_numbered() -> None:
+    def drawn_along(xs: Value) -> list[int]:
+        def step(carries: Sequence[Value], slices: Sequence[Value]) -> tuple[list[Value], list[Value]]:
+            (state,), (x,) = carries, slices
+            return [advance(state)], [add(x, RandomUniform((2,), salt_of(None, 1))(state))]
+
+        _, (made,) = scan(step, [RNG], [xs])
+        (call,) = number_salts(Function("f", (xs,), {"y": made})).calls()
+        return [inner.op.salt for inner in call.op.body.calls() if isinstance(inner.op, RandomUniform)]
+
+    xs = Input("xs", TensorType("float32", (5, 2)))
+    first = drawn_along(xs)
+    assert len(first) == 1
+    assert drawn_along(xs) == first

@@ -102,17 +102,20 @@ def random_state(name: str) -> Variable:
 
 
 def with_random_state(function: Function, state: Variable) -> Function:
-    """The function with a random state of its own in place of the process-wide one, advanced by each run."""
+    """The function with a random state of its own in place of the process-wide one, advanced by each run.
+
+    What is not numbered yet is numbered from far above what may be, as the draws of an optimizer are.
+    """
     if not ops.uses_rng(function):
         return function
-    made = function.replace({ops.RNG: state.variable})
+    made = ops.number_salts(function, 1 << 16).replace({ops.RNG: state.variable})
     updates = {**made.updates, state.variable: ops.advance(state.variable)}
     return Function(made.name, made.inputs, made.outputs, updates)
 
 
 def _salt(seed: Seed) -> int:
-    """What keeps one draw apart from others: the seed, or a number from NumPy's generator."""
-    return int(np.random.randint(0, 2**31)) if seed is None else int(seed) & 0xFFFFFFFF
+    """What keeps one draw apart from others: the seed, or a number that no other draw has."""
+    return ops.salt_of(None, 1) if seed is None else int(seed) & 0xFFFFFFFF
 
 
 def _generator(seed: Seed) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kgraph.errors import ShapeError, describe
 from kgraph.ir.dims import Dim
 from kgraph.ir.graph import Value
@@ -18,28 +16,25 @@ from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
 from kgraph.ops.elementwise import add, mul
 from kgraph.ops.logic import where
-from kgraph.ops.random import RNG, RandomBernoulli, dropout, random_normal
-
-_GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: its multiples are far from one another
+from kgraph.ops.random import RNG, RandomBernoulli, dropout, random_normal, salt_of
 
 
 class Salted(Layer):
     """A layer that draws random numbers.
 
-    The same `seed` gives the same ones in every model whose random state is the same. Without one the layer draws it
-    from NumPy's generator, so that one seed for that decides everything.
+    The same `seed`, or the same place in the same model without one, gives the same ones where the random state of the
+    model is the same.
     """
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
-        self._base = int(np.random.randint(0, 2**31)) if seed is None else int(seed)
         self._draws = 0
 
     def salt(self) -> int:
         """A number that keeps this draw apart from all others of the model."""
         self._draws += 1
-        return (self._base + self._draws * _GOLDEN) & 0xFFFFFFFF
+        return salt_of(None if self.seed is None else int(self.seed), self._draws)
 
 
 class Noise(Salted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,21 +36,18 @@ def check_shuffle(shuffle: Any) -> None:
         raise ArgumentError(describe("bad shuffle", expected="True, False or 'batch'", got=repr(shuffle)))
 
 
-def shuffled(size: int, batch_size: int, shuffle: Any) -> Array | None:
-    """The order of the samples for one epoch; None for the order they are in.
+def shuffled(
+    size: int, batch_size: int, shuffle: Any, generator: Callable[[], np.random.RandomState]
+) -> Array | None:
+    """The order of the samples for one epoch; None for the order they are in. Asks for a generator when it needs one.
 
     With "batch", whole batches change places and what is left stays at the end.
     """
     if isinstance(shuffle, str):
-        whole = np.arange(size // batch_size)
-        np.random.shuffle(whole)
+        whole = generator().permutation(size // batch_size)
         order = (whole[:, None] * batch_size + np.arange(batch_size)).reshape(-1)
         return np.concatenate([order, np.arange(len(order), size)])
-    if not shuffle:
-        return None
-    order = np.arange(size)
-    np.random.shuffle(order)
-    return order
+    return generator().permutation(size) if shuffle else None
 
 
 def check_frequency(frequency: Any) -> None:

@@ -30,6 +30,7 @@ from kgraph.keras.training.objective import OutputObjective
 from kgraph.keras.utils.naming import distinct
 from kgraph.ops.broadcast import broadcast_to, reshape
 from kgraph.ops.logic import cast
+from kgraph.ops.random import number_salts
 from kgraph.ops.reduce import reduce_mean
 from kgraph.ops.shape import DimValue, stack
 from kgraph.passes.pipeline import Observer
@@ -111,6 +112,12 @@ class Training:
         for call in calls:
             call()
 
+    def shuffler(self) -> np.random.RandomState:
+        """A generator for the order of one epoch, made from the random state, which counts on by one."""
+        seed, counter = self.rng.numpy().tolist()
+        self.rng.assign([seed, (counter + 1) % 2**32])
+        return np.random.RandomState([seed, counter])
+
     def step(
         self, kind: str, weighted: frozenset[str], target_shapes: Mapping[str, tuple[int, ...]]
     ) -> Traced:
@@ -148,9 +155,8 @@ class Training:
         }
         leaves = (*inputs, *targets.values(), *weights.values())
         all_updates = compose_updates(self.model, self.updates if training else self.state_updates) | updates
-        forward = compiler.specialise(
-            ir.Function(kind, leaves, outputs, all_updates), training, closed=self.closed
-        )
+        whole = number_salts(ir.Function(kind, leaves, outputs, all_updates))
+        forward = compiler.specialise(whole, training, closed=self.closed)
         if training:
             forward = self._with_optimizer(forward)
         forward = with_random_state(forward, self.rng)
@@ -241,7 +247,7 @@ def trace_predict(
         outputs = dict(zip(model.output_names, [as_value(t) for t in tensors], strict=True))
         updates = compose_updates(model, model.state_updates)
     function = ir.Function("predict", model_inputs(model), outputs, updates)
-    function = compiler.specialise(function, training=False, observer=observer)
+    function = compiler.specialise(number_salts(function), training=False, observer=observer)
     if state is not None:
         function = with_random_state(function, state)
     return Traced(function, tuple(model.input_names_fed), (), ())

@@ -216,7 +216,8 @@ class Trainer:
     def _run_epochs(
         self, epochs: range, run: Run, check: Run | None, hooks: CallbackList, shuffle: Any, frequency: Any
     ) -> None:
-        names = self._prepare().metrics_names
+        training = self._prepare()
+        names = training.metrics_names
         on_begin, on_end = hooks.batch_begin("train"), hooks.batch_end("train", names)
         self.stop_training = False
         logs: dict[str, float] = {}
@@ -225,7 +226,7 @@ class Trainer:
             for epoch in epochs:
                 self.reset_metrics()
                 hooks.on_epoch_begin(epoch)
-                order = shuffled(run.data.size, run.data.batch_size, shuffle)
+                order = shuffled(run.data.size, run.data.batch_size, shuffle, training.shuffler)
                 numbers = run_epoch(run, order, interrupt, on_begin, on_end, lambda: self.stop_training)
                 logs = as_logs(names, numbers)
                 if check is not None and is_due(frequency, epoch):

@@ -12,9 +12,9 @@ from kgraph.errors import ArgumentError, describe
 def set_random_seed(seed: int) -> None:
     """Seed Python's and NumPy's global generators; the same seed then gives the same weights and training.
 
-    kgraph has no generator of its own that a seed would have to reach: initial values, shuffles and the counter
-    that dropout masks are made from all start from NumPy's. So `numpy.random.seed`, as older programs call it,
-    does the same for a model.
+    kgraph has no generator of its own that a seed would have to reach: initial values come from NumPy's, and so does
+    the random state that `compile` gives a model, from which its shuffles and dropout masks follow. So
+    `numpy.random.seed`, as older programs call it, does the same for a model.
 
     Raises `ArgumentError` unless 0 <= seed < 2³².
     """

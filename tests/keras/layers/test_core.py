@@ -179,11 +179,20 @@ def test_seeds_decide_what_is_dropped() -> None:
     assert (first != again).any(), "a layer called twice drops something else"
     np.testing.assert_array_equal(first, dropped(Dropout(0.5, seed=1))[0])
     assert (first != dropped(Dropout(0.5, seed=2))[0]).any()
-    made = []
-    for _ in range(2):
-        set_random_seed(3)
-        made.append(dropped(Dropout(0.5))[0])
-    np.testing.assert_array_equal(*made)
+
+
+def test_without_a_seed_numpys_generator_decides_what_is_dropped() -> None:
+    def dropped(seed: int) -> Any:
+        set_random_seed(seed)
+        t = Input((50,))
+        return K.function([t], [Dropout(0.5)(t, training=True), Dropout(0.5)(t, training=True)])(
+            [np.ones((4, 50), "float32")]
+        )
+
+    first, second = dropped(3)
+    assert (first != second).any(), "two layers drop different things"
+    np.testing.assert_array_equal(first, dropped(3)[0])
+    assert (first != dropped(4)[0]).any()
 
 
 def test_the_phase_may_be_fixed_in_a_call() -> None:

@@ -39,6 +39,11 @@ def test_random_state_and_layer_states_come_back() -> None:
     restore_extra_state(second, json.loads(json.dumps(extra_state(first))))
     assert extra_state(second) == extra_state(first)
     assert len(extra_state(first)["layer_states"]) == 5
+    for model in (first, second):
+        model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert extra_state(second) == extra_state(first)
 
 
 def test_a_model_with_nothing_to_say() -> None:
