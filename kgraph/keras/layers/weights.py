@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -159,6 +159,32 @@ class Weighted:
                 )
         for variable, array in zip(mine, weights, strict=True):
             variable.variable.storage.write(array)
+
+    @property
+    def own_weights(self) -> list[Variable]:
+        """The weights that are not those of layers inside: made trainable first."""
+        return [*self._trainable_weights, *self._non_trainable_weights]
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Put what a file of Keras 3 shall hold for this layer alone into `store`, by name: "0", "1" and so on.
+
+        A subclass with more to keep, or less, writes its own, and `load_own_variables` to go with it.
+        """
+        store.update({str(number): weight.numpy() for number, weight in enumerate(self.own_weights)})
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take over what `save_own_variables` has put into `store`. Raises DataError when it does not fit."""
+        wanted = {str(number): weight for number, weight in enumerate(self.own_weights)}
+        if wanted.keys() != store.keys() or any(np.shape(store[k]) != w.shape for k, w in wanted.items()):
+            raise DataError(
+                describe(
+                    f"{self.name}: the values do not fit",
+                    expected={name: weight.shape for name, weight in wanted.items()},
+                    got={name: np.shape(store[name]) for name in store},
+                )
+            )
+        for name, weight in wanted.items():
+            weight.variable.storage.write(store[name])
 
     def count_params(self) -> int:
         """How many numbers the weights hold. Raises NotBuiltError before the layer is built."""

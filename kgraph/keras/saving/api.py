@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
 from kgraph.errors import ArgumentError, ArgumentTypeError, FileError, UnsupportedError, describe
+from kgraph.keras.saving.archive import (
+    is_keras3,
+    read_archive,
+    read_archive_weights,
+    read_state,
+    write_archive,
+    write_state,
+)
 from kgraph.keras.saving.atomic import atomic_write, may_write
 from kgraph.keras.saving.hdf5.guard import open_file
 from kgraph.keras.saving.hdf5.model_file import read_model_file, write_model_file
@@ -40,7 +49,8 @@ def save_model(
     """
     _refuse_keywords("save", kwargs, {"zipped": (None, True), "options": (None,), "signatures": (None,)})
     if _kind_to_write(filepath, save_format) == ARCHIVE:
-        raise UnsupportedError(describe("the .keras archive is not there yet", expected="a .h5 file"))
+        _write_binary(filepath, overwrite, lambda file: write_archive(model, file, include_optimizer))
+        return
     _write_hdf5(filepath, overwrite, lambda file: write_model_file(file, model, include_optimizer))
 
 
@@ -58,7 +68,8 @@ def load_model(
     """
     _refuse_keywords("load_model", kwargs, {"options": (None,)})
     if _kind_to_read(filepath) == ARCHIVE:
-        raise UnsupportedError(describe("the .keras archive is not there yet", expected="a .h5 file"))
+        with _opened(filepath) as file:
+            return read_archive(file, custom_objects, compile, safe_mode)
     with open_file(filepath) as root:
         return read_model_file(root, custom_objects, compile, safe_mode)
 
@@ -71,9 +82,15 @@ def save_weights(
     Raises NotBuiltError for a model that has no weights yet.
     """
     _refuse_keywords("save_weights", kwargs, {"max_shard_size": (None,), "options": (None,)})
-    _kind_to_write(filepath, save_format)
+    if _kind_to_write(filepath, save_format) == ARCHIVE:
+        raise ArgumentError(
+            describe(
+                "an archive holds a whole model", expected="a name that ends in .weights.h5", got=filepath
+            )
+        )
     model._require_built()
-    _write_hdf5(filepath, overwrite, lambda file: write_weights(file, model))
+    keras3 = isinstance(filepath, str | os.PathLike) and _has_suffix(filepath, ".weights.h5")
+    _write_hdf5(filepath, overwrite, lambda file: (write_state if keras3 else write_weights)(file, model))
 
 
 def load_weights(
@@ -95,19 +112,37 @@ def load_weights(
     _refuse_keywords("load_weights", kwargs, {"options": (None,)})
     model._require_built()
     if _kind_to_read(filepath) == ARCHIVE:
-        raise UnsupportedError(describe("the .keras archive is not there yet", expected="a .h5 file"))
+        _refuse_for_keras3(by_name, reshape)
+        with _opened(filepath) as file:
+            read_archive_weights(model, file, skip_mismatch)
+        return
     with open_file(filepath) as root:
         group = find_weights(root)
+        if group is None and is_keras3(root):
+            _refuse_for_keras3(by_name, reshape)
+            read_state(model, root, skip_mismatch=skip_mismatch)
+            return
         if group is None:
             raise FileError(
                 describe(
-                    "the file has no weights of Keras 1 or 2",
-                    expected="layer_names",
+                    "the file has no weights of Keras",
+                    expected="layer_names, or layers",
                     got=", ".join(root.names()[:12]) or "an empty file",
                     where=root.where,
                 )
             )
         read_weights(group, model, by_name, Fit(skip_mismatch, reshape))
+
+
+def _refuse_for_keras3(by_name: bool, reshape: bool) -> None:
+    if by_name or reshape:
+        raise ArgumentError(
+            describe(
+                "by_name and reshape are for files in the layout of Keras 2",
+                expected="False",
+                got="a file of Keras 3",
+            )
+        )
 
 
 # -- which kind
@@ -177,7 +212,26 @@ def _kind_of_file(file: Any) -> str:
     )
 
 
+@contextmanager
+def _opened(filepath: Any) -> Iterator[Any]:
+    """A file as it is, a path opened for reading."""
+    if hasattr(filepath, "read"):
+        yield filepath
+        return
+    with open(filepath, "rb") as file:
+        yield file
+
+
 # -- writing
+
+
+def _write_binary(filepath: Any, overwrite: bool | None, write: Callable[[Any], None]) -> None:
+    """Have a file written to a path, whole or not at all, or into an open file."""
+    if hasattr(filepath, "write"):
+        write(filepath)
+    elif may_write(filepath, overwrite):
+        with atomic_write(filepath) as temporary, open(temporary, "wb") as file:
+            write(file)
 
 
 def _write_hdf5(filepath: Any, overwrite: bool | None, write: Callable[[Any], None]) -> None:
