@@ -91,6 +91,7 @@ def final_passes(
         FuseProducts(),
         FoldConstants(),
         ShareEqualCalls(),
+        *backend.finishing(None if resting else options),
         *default_manager().passes("final"),
         # What was fused is taken apart again where the backend has no kernel for it.
         decompose,

@@ -82,5 +82,8 @@ class Backend(Protocol):
         `options` say where it will run; None: anywhere, as in a file, or with weights that are constants.
         """
 
+    def finishing(self, options: CompileOptions | None) -> Sequence[Pass]:
+        """Passes on a function whose ops are those that will run, to suit the machine."""
+
     def compile(self, program: Program, options: CompileOptions) -> Executable:
         """Compile. Raises BackendError when the device cannot be had, UnsupportedError for an op it lacks."""

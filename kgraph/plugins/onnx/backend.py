@@ -10,6 +10,7 @@ from kgraph.passes.base import Pass
 from kgraph.passes.fusion import FuseProducts
 from kgraph.passes.rules.fused import AddBiasToConv
 from kgraph.passes.scans.compact import CompactSteps
+from kgraph.passes.scans.tile import TileChains
 from kgraph.plugins.backend import CompileOptions, Program
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
 from kgraph.plugins.onnx.device import choose_device, convolution_block
@@ -34,8 +35,12 @@ class OnnxBackend:
         """
         device = "cpu" if options is None else choose_device(options.device, options.strict).kind
         compact = CompactSteps(partial(has_kernel, device=device))
-        block = convolution_block() if options is not None and device == "cpu" else 0
+        block = convolution_block() if _runs_on_cpu(options) else 0
         return (compact, FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else (compact,)
+
+    def finishing(self, options: CompileOptions | None) -> Sequence[Pass]:
+        """On the CPU large optimizer updates run in tiles that fit the cache."""
+        return (TileChains(),) if _runs_on_cpu(options) else ()
 
     def compile(self, program: Program, options: CompileOptions) -> OnnxExecutable:
         device = choose_device(options.device, options.strict)
@@ -43,3 +48,7 @@ class OnnxBackend:
         block = convolution_block() if device.kind == "cpu" else 0
         target = Target(device=device.kind, contrib=True, block=block)
         return OnnxExecutable(program, table, target, device, options)
+
+
+def _runs_on_cpu(options: CompileOptions | None) -> bool:
+    return options is not None and choose_device(options.device, options.strict).kind == "cpu"

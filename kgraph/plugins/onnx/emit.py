@@ -23,6 +23,7 @@ from kgraph.ir.graph import (
     topological,
 )
 from kgraph.ir.types import Array, TensorType
+from kgraph.ops.broadcast import Reshape
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.tidy import rename, used_nodes
 
@@ -351,6 +352,19 @@ class Emitter:
         return self._dims[key]
 
 
+def as_stored(value: Value) -> Value:
+    """A value before it was reshaped, if that has fixed sizes: the same elements in the same order."""
+    while (
+        isinstance(value, Result) and isinstance(value.call.op, Reshape) and _is_static(value.call.inputs[0])
+    ):
+        value = value.call.inputs[0]
+    return value
+
+
+def _is_static(value: Value) -> bool:
+    return all(isinstance(dim, int) for dim in value.shape)
+
+
 def elem_type(dtype: str) -> int:
     """The ONNX number of a dtype."""
     from onnx import TensorProto
@@ -380,6 +394,8 @@ class Model:
     outputs: tuple[str, ...]
     state_inputs: Mapping[Variable, str]
     state_outputs: Mapping[Variable, str]
+    state_shapes: Mapping[Variable, tuple[int, ...]]
+    """Shapes of new values that have the elements of the variable in another shape."""
 
 
 def build_model(
@@ -388,11 +404,13 @@ def build_model(
     target: Target,
     frozen: Mapping[Variable, Array] | None = None,
     state_names: Mapping[Variable, str] | None = None,
+    views: bool = False,
     doc: str = "",
     metadata: Mapping[str, str] | None = None,
 ) -> Model:
     """Emit a function as a model: inputs, then variables as inputs; outputs, then new values of variables.
 
+    With `views` a new value may come in another shape than the variable: a Reshape into a buffer would copy.
     Variables in `frozen` become initialisers. `state_names` names the others (default: their own names); the new value
     of a variable called `w` is the output `w.next`.
     """
@@ -413,7 +431,10 @@ def build_model(
     emitter.emit(function.calls())
     outputs = [emitter.output(value, reserved[key]) for key, value in function.outputs.items()]
     state_outputs: dict[Variable, str] = {}
+    state_shapes: dict[Variable, tuple[int, ...]] = {}
     for variable, value in function.updates.items():
+        if views and (stored := as_stored(value)).shape != value.shape:
+            value, state_shapes[variable] = stored, as_ints(stored.shape)
         info = emitter.output(value, emitter.names(f"{names.get(variable, variable.name)}.next"))
         outputs.append(info)
         state_outputs[variable] = info.name
@@ -434,4 +455,5 @@ def build_model(
         tuple(info.name for info in outputs[: len(function.outputs)]),
         state_inputs,
         state_outputs,
+        state_shapes,
     )

@@ -20,6 +20,7 @@ from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.device import Device
 from kgraph.plugins.onnx.emit import Model, Target, build_model
 from kgraph.plugins.onnx.state import DeviceState, Slot, aligned, state_of
+from kgraph.plugins.onnx.threads import worth_threads
 
 # What making a session with constant weights costs, measured on one core: a few milliseconds, and writing, reading and
 # pre-packing each weight.
@@ -27,13 +28,16 @@ _SESSION_SECONDS = 5e-3
 _SECONDS_PER_WEIGHT = 2e-8
 
 
-def make_session(model: Model, device: Device, options: CompileOptions) -> Any:
-    """An onnxruntime session. Raises BackendError when the runtime refuses the model."""
+def make_session(model: Model, device: Device, options: CompileOptions, threads: int = 0) -> Any:
+    """An onnxruntime session; 0 threads: as many as there are cores, unless the options say how many.
+
+    Raises BackendError when the runtime refuses the model.
+    """
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4  # what it would log below that comes as an exception too
-    settings.intra_op_num_threads = options.threads
+    settings.intra_op_num_threads = options.threads or threads
     # The slots of weights that get no gradient decay into subnormal numbers, on which the processor is tens of times
     # slower. onnxruntime heeds the first session of the process; like its own threads, the calling one then flushes.
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
@@ -81,8 +85,8 @@ class CompiledFunction:
     ) -> None:
         self.function = function
         self._settings = (table, target, device, options)
-        self.model = build_model(function, table, target)
-        self.session = make_session(self.model, device, options)
+        self.model = build_model(function, table, target, views=target.device == "cpu")
+        self._session: tuple[int, Any] | None = None
         self._changes_meaning = any(v.role not in BOOKKEEPING for v in function.updates)
         self._frozen: tuple[int, Model, Any] | None = None
         self._resting_since = -1
@@ -91,6 +95,15 @@ class CompiledFunction:
             math.prod(v.type.static_shape) for v in function.variables() if v not in function.updates
         )
         self._cost_of_freezing = _SESSION_SECONDS + weights * _SECONDS_PER_WEIGHT
+
+    def session(self, env: Mapping[str, int]) -> Any:
+        """The session for these sizes: with one thread, unless more help these or helped others before."""
+        if self._session is None or self._session[0] == 1:
+            _, _, device, options = self._settings
+            threads = 0 if device.kind != "cpu" or worth_threads(self.function, env) else 1
+            if self._session is None or self._session[0] != threads:
+                self._session = (threads, make_session(self.model, device, options, threads))
+        return self._session[1]
 
     def note_run(self) -> None:
         """Count a run that changed what models compute, so that frozen versions are not used any longer."""
@@ -147,7 +160,7 @@ class OnnxExecutable:
         arrays = [np.ascontiguousarray(array).reshape(array.shape) for array in inputs]
         env = bind_inputs(compiled.function, arrays)
         frozen = compiled.frozen() if function in self._freezable else None
-        model, session = frozen or (compiled.model, compiled.session)
+        model, session = frozen or (compiled.model, compiled.session(env))
         try:
             return self._run(compiled, model, session, arrays, env)
         except Exception as error:
@@ -197,7 +210,7 @@ class OnnxStep:
             aligned(evaluate_shape(v.shape, env), v.dtype) for v in function.outputs.values()
         ]
         self._compiled, self._state = compiled, state
-        self._session = compiled.session
+        self._session = compiled.session(env)
         self._copies_inputs = state.device.kind != "cpu"
         self._slots: list[Slot] = []
         self._bindings: dict[tuple[int, ...], Any] = {}
@@ -246,7 +259,7 @@ class OnnxStep:
     def _binding(self, now: Sequence[Slot]) -> Any:
         key = tuple(slot.current for slot in self._slots)
         if key not in self._bindings:
-            model, session = self._compiled.model, self._compiled.session
+            model, session = self._compiled.model, self._session
             self._bindings[key] = bind(model, session, now, self.updated, self.inputs, self.outputs)
         return self._bindings[key]
 
@@ -272,6 +285,7 @@ def bind(
         binding.bind_ortvalue_input(name, slot.now.value)
     for name, array in zip(model.outputs, outputs, strict=True):
         binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
-    for name, slot in zip(model.state_outputs.values(), updated, strict=True):
-        binding.bind_ortvalue_output(name, slot.next.value)
+    for (variable, name), slot in zip(model.state_outputs.items(), updated, strict=True):
+        shape = model.state_shapes.get(variable)
+        binding.bind_ortvalue_output(name, slot.next.value if shape is None else slot.next.view(shape))
     return binding

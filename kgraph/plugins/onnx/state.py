@@ -52,6 +52,13 @@ class Buffer:
             contiguous = np.ascontiguousarray(array).reshape(array.shape)
             self.value = onnxruntime.OrtValue.ortvalue_from_numpy(contiguous, device.kind, device.index)
 
+    def view(self, shape: Sequence[int]) -> Any:
+        """This memory under another shape of as many elements; on the CPU only."""
+        import onnxruntime
+
+        assert self._host is not None
+        return onnxruntime.OrtValue.ortvalue_from_numpy(self._host.reshape(shape))
+
     def read(self) -> Array:
         return self._host.copy() if self._host is not None else np.array(self.value.numpy())
 

@@ -27,6 +27,9 @@ class ReferenceBackend:
     def passes(self, options: CompileOptions | None) -> Sequence[Pass]:
         return ()
 
+    def finishing(self, options: CompileOptions | None) -> Sequence[Pass]:
+        return ()
+
     def compile(self, program: Program, options: CompileOptions) -> ReferenceExecutable:
         if options.strict and options.device not in ("auto", "cpu"):
             raise BackendError(

@@ -163,7 +163,7 @@ def test_a_model_that_the_runtime_refuses_is_a_backend_error() -> None:
     backend = default_manager().backend("onnx")
     program = Program({"f": Function("odd", (x,), {"y": Erf()(x)})})
     with pytest.raises(BackendError, match="onnxruntime refuses the model") as caught:
-        backend.compile(program, CompileOptions("cpu"))
+        backend.compile(program, CompileOptions("cpu")).run("f", [np.ones(2)])
     assert "odd" in str(caught.value)
 
 
