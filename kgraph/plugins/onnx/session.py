@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,15 +16,15 @@ from kgraph.ir.storage import Storage
 from kgraph.ir.types import Array
 from kgraph.plugins.backend import CompileOptions, Program
 from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.costs import microseconds, worth_threads
 from kgraph.plugins.onnx.device import Device
 from kgraph.plugins.onnx.emit import Model, Target, build_model
 from kgraph.plugins.onnx.state import DeviceState, Slot, aligned, state_of
-from kgraph.plugins.onnx.threads import worth_threads
 
 # What making a session with constant weights costs, measured on one core: a few milliseconds, and writing, reading and
 # pre-packing each weight.
-_SESSION_SECONDS = 5e-3
-_SECONDS_PER_WEIGHT = 2e-8
+_SESSION_MICROSECONDS = 5e3
+_MICROSECONDS_PER_WEIGHT = 2e-2
 
 
 def make_session(model: Model, device: Device, options: CompileOptions, threads: int = 0) -> Any:
@@ -91,10 +90,11 @@ class CompiledFunction:
         self._frozen: tuple[int, Model, Any] | None = None
         self._resting_since = -1
         self._spent = 0.0
+        self._costs: dict[tuple[tuple[str, int], ...], float] = {}
         weights = sum(
             math.prod(v.type.static_shape) for v in function.variables() if v not in function.updates
         )
-        self._cost_of_freezing = _SESSION_SECONDS + weights * _SECONDS_PER_WEIGHT
+        self._cost_of_freezing = _SESSION_MICROSECONDS + weights * _MICROSECONDS_PER_WEIGHT
 
     def session(self, env: Mapping[str, int]) -> Any:
         """The session for these sizes: with one thread, unless more help these or helped others before."""
@@ -110,16 +110,19 @@ class CompiledFunction:
         if self._changes_meaning:
             Storage.writes += 1
 
-    def note_seconds(self, seconds: float) -> None:
-        """Count the time of a run without constants."""
-        self._spent += seconds
+    def note_sizes(self, env: Mapping[str, int]) -> None:
+        """Count what a run without constants cost."""
+        key = tuple(env.items())
+        if key not in self._costs:
+            self._costs[key] = microseconds(self.function, env)
+        self._spent += self._costs[key]
 
     def frozen(self) -> tuple[Model, Any] | None:
         """Model and session with the weights as constants; None while they are not worth making.
 
         Constants let onnxruntime fold, pre-pack and re-layout, which inputs do not; but making the session
-        costs as much as many runs. So it is made when the runs since the weights last changed have taken as
-        long as it will take: at worst that is twice the best that could be done.
+        costs as much as many runs. So it is made when the runs since the weights last changed have cost as
+        much as it will: at worst that is twice the best that could be done.
         """
         if self._frozen is not None and self._frozen[0] == Storage.writes:
             return self._frozen[1], self._frozen[2]
@@ -176,7 +179,6 @@ class OnnxExecutable:
     ) -> list[Array]:
         if not model.state_inputs and not model.state_outputs:
             return list(session.run(None, dict(zip(model.inputs, arrays, strict=True))))
-        start = time.perf_counter()
         outputs = [aligned(evaluate_shape(v.shape, env), v.dtype) for v in compiled.function.outputs.values()]
         with self.state.lock:
             now = self.state.slots(list(model.state_inputs), [])
@@ -185,7 +187,7 @@ class OnnxExecutable:
             for slot in updated:
                 slot.current ^= 1
         compiled.note_run()
-        compiled.note_seconds(time.perf_counter() - start)
+        compiled.note_sizes(env)
         return outputs
 
     def step(self, function: str, shapes: Sequence[tuple[int, ...]]) -> OnnxStep:

@@ -1,4 +1,4 @@
-"""How many threads a function gets: more where its ops are large, one where they are small."""
+"""Estimates: more threads where ops are large, one where they are small; loops cost what their steps cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kgraph.ir.types import TensorType
 from kgraph.ops.elementwise import add
 from kgraph.ops.linalg import matmul
 from kgraph.ops.scan import scan
-from kgraph.plugins.onnx.threads import worth_threads
+from kgraph.plugins.onnx.costs import microseconds, worth_threads
 
 
 def leaf(name: str, *shape: int | str) -> Input:
@@ -22,8 +22,8 @@ def dense(units: int) -> Function:
     return Function("dense", (x, w), {"y": matmul(x, w)})
 
 
-def recurrent(units: int) -> Function:
-    h, x, w = leaf("h", "batch", units), leaf("x", 20, "batch", units), leaf("w", units, units)
+def recurrent(units: int, steps: int = 20) -> Function:
+    h, x, w = leaf("h", "batch", units), leaf("x", steps, "batch", units), leaf("w", units, units)
 
     def body(carries, slices):  # type: ignore[no-untyped-def]  # as `scan` calls it
         new: Value = add(matmul(carries[0], w), slices[0])
@@ -45,3 +45,13 @@ def recurrent(units: int) -> Function:
 )
 def test_threads_are_for_large_ops(function: Function, batch: int, wanted: bool) -> None:
     assert worth_threads(function, {"batch": batch}) == wanted
+
+
+def test_a_step_costs_the_same_wherever_it_stands() -> None:
+    def cost(steps: int) -> float:
+        return microseconds(recurrent(64, steps), {"batch": 64})
+
+    one, ten = cost(1), cost(10)
+    assert 0 < one < 0.3 * ten
+    assert cost(19) - ten == pytest.approx(ten - one)
+    assert microseconds(dense(512), {"batch": 128}) == pytest.approx(1000, rel=0.1)
