@@ -1,4 +1,4 @@
-"""JSON as files hold it."""
+"""Plain data as the JSON that files hold; `limits.parse_json` reads it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,6 @@ import json
 from typing import Any
 
 import numpy as np
-
-from kgraph.errors import FileError, describe
-
-
-def parse_json(text: str | bytes, what: str) -> Any:
-    """What a JSON text says. Raises FileError when it is none, or is nested deeper than Python can follow."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FileError(
-            describe(f"{what} is not JSON", got=f"{type(error).__name__}: {str(error)[:200]}")
-        ) from None
 
 
 def to_json_text(data: Any) -> str:

@@ -29,8 +29,9 @@ from kgraph.keras.saving.hdf5.weights_file import (
     write_list,
     write_weights,
 )
+from kgraph.keras.saving.limits import parse_json
 from kgraph.keras.saving.optimizer_weights import match_state, saved_variables
-from kgraph.keras.saving.plain import parse_json, to_json_text
+from kgraph.keras.saving.plain import to_json_text
 from kgraph.keras.saving.rebuild import rebuild
 from kgraph.keras.saving.state import extra_state, restore_extra_state
 from kgraph.keras.utils.warn import warn_user
@@ -77,7 +78,7 @@ def read_model_file(
                 where=root.where,
             )
         )
-    model = rebuild(parse_json(config, "model_config"), custom_objects, safe_mode, initialise=False)
+    model = rebuild(parse_json(config), custom_objects, safe_mode, False, root.text("keras_version"))
     weights = find_weights(root)
     if weights is None:
         raise FileError(describe("the file has no weights", expected="model_weights", where=root.where))
@@ -86,7 +87,7 @@ def read_model_file(
         _compile(root, model, custom_objects, safe_mode)
     state = root.text(STATE)
     if state is not None:
-        restore_extra_state(model, parse_json(state, STATE))
+        restore_extra_state(model, parse_json(state))
     return model
 
 
@@ -95,7 +96,7 @@ def _compile(root: Group, model: Any, custom_objects: Mapping[str, Any] | None, 
     if text is None:
         warn_user("the file does not say how the model is trained: it is not compiled")
         return
-    arguments = read_training(parse_json(text, "training_config"), custom_objects, safe_mode)
+    arguments = read_training(parse_json(text), custom_objects, safe_mode)
     if arguments is None:
         return
     model.compile(**arguments)
