@@ -136,6 +136,14 @@ class Weighted:
     def variables(self) -> list[Variable]:
         return self.weights
 
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return self.non_trainable_weights
+
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """The values of `weights`, copied."""
         return [weight.numpy() for weight in self.weights]

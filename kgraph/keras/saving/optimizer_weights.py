@@ -1,10 +1,12 @@
 """The state of an optimizer in files: which variables, in which order.
 
     Keras 2        iterations, scalars, then kind of slot after kind of slot: all momentums, all velocities, …
-    Keras 3        iterations, learning rate, then weight after weight, scalars last; so does tf.keras from 2.11 on
+    Keras 3        iterations, learning rate, then weight after weight, scalars last
+    tf.keras 2.11  the same without learning rate and scalars
 
-Keras 2 also writes slots that do nothing: velocity_hat of Adam without amsgrad as single numbers, moments of SGD
-without momentum. Before 2.3 most of its optimizers did not write the iterations.
+The first name tells them apart: "iteration" as in Keras 3, "iterations", "iter" or "param_0" in older files. Keras 2
+also writes slots that do nothing: velocity_hat of Adam without amsgrad as single numbers, moments of SGD without
+momentum. Before it most optimizers did not write the iterations, and Nadam not its scalar.
 """
 
 from __future__ import annotations
@@ -33,27 +35,31 @@ def match_state(
     Raises FileError when the arrays are not those of such an optimizer.
     """
     shapes = [source.shape for source in sources]
-    for variables in _orders(optimizer, names):
+    orders = _orders(optimizer, [name.split("/")[-1].removesuffix(":0") for name in names])
+    for variables in orders:
         wanted = [variable.shape for variable in variables]
-        if shapes == wanted or (shapes[: len(wanted)] == wanted and _idle(shapes[len(wanted) :], wanted)):
+        if shapes[: len(wanted)] == wanted and _idle(shapes[len(wanted) :], wanted):
             return list(zip(variables, sources, strict=False))
-        if variables and shapes == wanted[1:] and not wanted[0]:
-            return list(zip(variables[1:], sources, strict=True))
     raise FileError(
         describe(
             f"the file holds the state of another optimizer than {type(optimizer).__name__}",
-            expected=[variable.shape for variable in _orders(optimizer, names)[0]],
+            expected=[variable.shape for variable in orders[0]],
             got=shapes,
         )
     )
 
 
 def _orders(optimizer: Any, names: Sequence[str]) -> list[list[Variable]]:
-    """The orders that the variables may have, the more probable one first."""
-    old = list(getattr(optimizer, "weights", ()))
-    new = list(getattr(optimizer, "variables", old))
-    by_weight = bool(names) and names[0].split("/")[-1].removesuffix(":0") == "iteration"
-    return [new, old] if by_weight else [old, new]
+    """What a file with these names may list, the more probable first."""
+    if not isinstance(optimizer, Optimizer):
+        return [list(getattr(optimizer, "weights", ()))]
+    by_kind, by_weight = optimizer.weights, optimizer.variables
+    if "learning_rate" not in names:
+        by_weight = [variable for variable in by_weight if variable is not optimizer._learning_rate]
+    scalars = {id(variable) for variable in optimizer._scalars}
+    orders = [by_weight, by_kind] if "iteration" in names[:1] else [by_kind, by_weight]
+    orders += [[variable for variable in order if id(variable) not in scalars] for order in orders]
+    return [*orders, by_kind[1:]]
 
 
 def _idle(rest: Sequence[tuple[int, ...]], wanted: Sequence[tuple[int, ...]]) -> bool:
