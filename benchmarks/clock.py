@@ -10,22 +10,30 @@ from typing import Any
 
 
 @contextmanager
-def clock_without(owner: Any, method: str) -> Iterator[Callable[[], float]]:
-    """A clock in seconds that stands still while `owner.method` runs; at the end the method is as it was."""
-    original = getattr(owner, method)
+def clock_without(*calls: tuple[Any, str]) -> Iterator[Callable[[], float]]:
+    """A clock in seconds that stands still while one of the calls (owner, name) runs; they must not nest.
+
+    At the end the owners are as they were.
+    """
     spent = 0.0
 
-    @wraps(original)
-    def timed(*arguments: Any, **options: Any) -> Any:
-        nonlocal spent
-        begun = time.perf_counter()
-        try:
-            return original(*arguments, **options)
-        finally:
-            spent += time.perf_counter() - begun
+    def timed(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal spent
+            begun = time.perf_counter()
+            try:
+                return original(*arguments, **options)
+            finally:
+                spent += time.perf_counter() - begun
 
-    setattr(owner, method, timed)
+        return call
+
+    originals = [(owner, name, getattr(owner, name)) for owner, name in calls]
+    for owner, name, original in originals:
+        setattr(owner, name, timed(original))
     try:
         yield lambda: time.perf_counter() - spent
     finally:
-        setattr(owner, method, original)
+        for owner, name, original in originals:
+            setattr(owner, name, original)

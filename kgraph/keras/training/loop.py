@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -95,14 +95,7 @@ def run_epoch(
             numbers = step.outputs[0]
         if on_begin is not None:
             on_begin(batch, size)
-        if order is None:
-            for source, buffer in pairs:
-                np.copyto(buffer, source[start:stop])
-        else:
-            picked = order[start:stop]
-            for source, buffer in pairs:
-                # "clip" because "raise" makes take() go through a second buffer; the indices are in range.
-                source.take(picked, 0, buffer, "clip")
+        copy_batch(pairs, order, start, stop)
         step()
         if on_end is not None:
             on_end(batch, size, numbers)
@@ -111,6 +104,18 @@ def run_epoch(
         if should_stop():
             break
     return numbers
+
+
+def copy_batch(pairs: Iterable[tuple[Any, Array]], order: Array | None, start: int, stop: int) -> None:
+    """Copy samples from `start` to `stop`, in an order if there is one, from each source to its buffer."""
+    if order is None:
+        for source, buffer in pairs:
+            np.copyto(buffer, source[start:stop])
+        return
+    picked = order[start:stop]
+    for source, buffer in pairs:
+        # "clip" because "raise" makes take() go through a second buffer; the indices are in range.
+        source.take(picked, 0, buffer, "clip")
 
 
 def run_once(run: Run) -> Array:
