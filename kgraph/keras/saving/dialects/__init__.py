@@ -8,6 +8,7 @@ from typing import Any
 from kgraph.errors import ArgumentError, FileError, describe
 from kgraph.keras.saving.dialects.era import era_of
 from kgraph.keras.saving.dialects.reading import Reader
+from kgraph.keras.saving.dialects.training import compile_arguments, training_config
 from kgraph.keras.saving.dialects.writing import KERAS2, KERAS3, Writer
 from kgraph.keras.saving.limits import check_plain
 from kgraph.keras.utils.custom_objects import Objects
@@ -51,20 +52,37 @@ def write_model(config: Mapping[str, Any], dialect: str) -> dict[str, Any]:
     dialect  "keras3", the form of `.keras` files; "keras2", that of HDF5 files, which Keras 3 reads too
     Raises UnsupportedError for what is not plain data, ArgumentError for another dialect.
     """
-    if dialect not in (KERAS2, KERAS3):
-        raise ArgumentError(describe("unknown dialect", expected=f"{KERAS2} or {KERAS3}", got=repr(dialect)))
-    return Writer(dialect).write_described(config, "layer")
+    return _writer(dialect).write_described(config, "model")
 
 
 def read_training(
-    config: Mapping[str, Any] | None,
-    custom_objects: Mapping[str, Any] | None = None,
+    config: Any,
+    custom_objects: Objects | None = None,
     safe_mode: bool = True,
+    keras_version: str | None = None,
 ) -> dict[str, Any] | None:
-    """The arguments of `compile` that a file holds (`training_config` or `compile_config`), or None."""
-    return None
+    """The arguments of `compile` that a file holds (`training_config` or `compile_config`), or None.
+
+    Raises what `read_model` raises.
+    """
+    check_plain(config)
+    if config is None:
+        return None
+    if not isinstance(config, Mapping):
+        raise FileError(describe("a damaged training configuration", got=repr(config)[:200]))
+    era, genuine = era_of(config, keras_version)
+    return compile_arguments(config, Reader(custom_objects, safe_mode, era, genuine))
 
 
 def write_training(model: Any, dialect: str) -> dict[str, Any] | None:
-    """How a model was compiled, as Keras 2 (`training_config`) or Keras 3 (`compile_config`) would write it."""
-    return None
+    """How a model was compiled, as Keras 2 (`training_config`) or Keras 3 (`compile_config`) would write it.
+
+    None for a model that was not compiled. Raises what `write_model` raises.
+    """
+    return training_config(model, _writer(dialect))
+
+
+def _writer(dialect: str) -> Writer:
+    if dialect not in (KERAS2, KERAS3):
+        raise ArgumentError(describe("unknown dialect", expected=f"{KERAS2} or {KERAS3}", got=repr(dialect)))
+    return Writer(dialect)

@@ -147,6 +147,17 @@ INITIALIZERS: Mapping[str, Form] = _frozen(
     VarianceScaling=Form(foreign=_frozen(input_axes=None, output_axes=None), module="keras.initializers"),
 )
 
+TRAINING: Mapping[str, Form] = _frozen(
+    Adagrad=Form(newer=_frozen(initial_accumulator_value=0.1), before=_frozen(initial_accumulator_value=0.0)),
+    AUC=Form(foreign=_frozen(multi_label=False, num_labels=None, label_weights=None)),
+    Nadam=Form(before=_frozen(schedule_decay=0.004)),
+    RMSprop=Form(newer=_frozen(momentum=0.0, centered=False)),
+    MeanDictWrapper=_OWN,
+    Reduce=_OWN,
+    SensitivitySpecificityBase=_OWN,
+)
+"""The optimizers, losses and metrics that differ; `before` holds for Keras itself up to 2.3."""
+
 MODULES: Mapping[str, str] = _frozen(
     layers="keras.layers",
     initializers="keras.initializers",

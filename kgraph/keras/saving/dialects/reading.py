@@ -94,7 +94,7 @@ class Reader:
         if kind_of(OLD_NAMES.get(name, name), key) == "layers":
             return {**self._read_layer(name, config, inside), **shared}
         form = INITIALIZERS.get(name, Form()) if kind_of_key(key) == "initializers" else Form()
-        return {"class_name": name, "config": _without_foreign(self._values(config, inside), form, inside)}
+        return {"class_name": name, "config": without_foreign(self._values(config, inside), form, inside)}
 
     def _values(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
         return {key: self.read(value, key, where) for key, value in config.items()}
@@ -135,7 +135,7 @@ class Reader:
         for old, new in form.renamed.items():
             if old in read:
                 read.setdefault(new, read.pop(old))
-        read = _without_foreign(_without_foreign(read, EVERY_LAYER, where), form, where)
+        read = without_foreign(without_foreign(read, EVERY_LAYER, where), form, where)
         if read.get("dtype") is not None:
             read["dtype"] = _dtype(read["dtype"], where)
         self._check(ours, read, where)
@@ -197,7 +197,7 @@ class Reader:
         return {**kept, "layers": layers}
 
 
-def _without_foreign(config: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
+def without_foreign(config: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
     """A configuration without the keys that say nothing to us. Raises UnsupportedError where one says something."""
     for key, nothing in form.foreign.items():
         if key in config and not says_nothing(config[key], nothing):

@@ -16,7 +16,7 @@ import numpy as np
 from kgraph.errors import UnsupportedError, describe
 from kgraph.keras import settings
 from kgraph.keras.layers.nodes import flatten, map_structure
-from kgraph.keras.saving.dialects.forms import LAYERS, MODULES, Form, says_nothing
+from kgraph.keras.saving.dialects.forms import LAYERS, MODULES, TRAINING, Form, says_nothing
 from kgraph.keras.saving.dialects.functions import function_entry
 from kgraph.keras.saving.dialects.known import kind_of
 from kgraph.keras.saving.dialects.nodes import ENDS, history_of, is_array, is_tensor, tensor_entry
@@ -78,7 +78,10 @@ class Writer:
         if kind is None or custom is not None:
             return self._write_custom(name, custom, config, where)
         if kind != "layers":
-            return self._named(name, self._values(config, where), MODULES.get(kind, "keras"))
+            form = TRAINING.get(name, Form())
+            silent = form.newer if self.dialect == KERAS2 else form.dropped
+            module = MODULES.get(kind, "keras") if form.module else f"kgraph.keras.{kind}"
+            return self._named(name, self._values(_without(config, silent), where), module)
         form = LAYERS.get(name, Form())
         written = self._write_layer(name, config, form, where)
         if key == "layer" and self.dialect == KERAS2 and "input_layers" in config:
@@ -116,11 +119,7 @@ class Writer:
         if name == "Sequential":
             return self._write_sequential(config, where)
         silent = form.newer if self.dialect == KERAS2 else form.dropped
-        written = {
-            key: self.write(value, key, where)
-            for key, value in config.items()
-            if key not in silent or not says_nothing(value, silent[key])
-        }
+        written = self._values(_without(config, silent), where)
         for key in form.single:
             if key in written and len(written[key]) == 1:
                 written[key] = written[key][0]
@@ -207,6 +206,11 @@ class Writer:
         if kwargs.get("training") is False and self.dialect == KERAS3:
             kwargs["training"] = 0  # Keras 3 writes False where nobody gave anything
         return {"args": args, "kwargs": kwargs}
+
+
+def _without(config: Mapping[str, Any], silent: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without the keys that the reader does not have, where they say nothing."""
+    return {k: v for k, v in config.items() if k not in silent or not says_nothing(v, silent[k])}
 
 
 def _is_leaf(item: Any) -> bool:
