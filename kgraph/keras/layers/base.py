@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
-from typing import Any
+from typing import Any, ClassVar
 
 from kgraph.errors import ArgumentTypeError, DataError, GraphError, NotBuiltError, UnsupportedError, describe
 from kgraph.ir import graph as ir
@@ -69,6 +69,8 @@ class Layer(Weighted):
 
     supports_masking = False
     stateful = False
+    _root: ClassVar[type]
+    """The class whose subclasses describe themselves by the parameters of their `__init__`."""
 
     def __init__(self, **kwargs: Any) -> None:
         unknown = kwargs.keys() - KEYWORDS
@@ -146,7 +148,7 @@ class Layer(Weighted):
             config["dtype"] = self.dtype
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = config_value(self.activity_regularizer)
-        for parameter in init_parameters(type(self), Layer):
+        for parameter in init_parameters(type(self), self._root):
             if not hasattr(self, parameter):
                 raise UnsupportedError(
                     describe(
@@ -425,6 +427,9 @@ class Layer(Weighted):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+Layer._root = Layer
 
 
 def adopt(tensor: Tensor) -> Tensor:

@@ -108,6 +108,9 @@ class Model(Later, Trainer, Network):
             self.output_names = list(outputs)
 
 
+Model._root = Model
+
+
 def placeholder_like(data: Any, name: str) -> Tensor:
     """An input for data like this: floats as floatx, integers as int32, any number of samples."""
     array = as_array(data, f"input {name!r}")

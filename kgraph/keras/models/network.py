@@ -194,12 +194,17 @@ class Network(Layer):
         return all(leaf in mine for leaf in leaves if isinstance(leaf, ir.Input))
 
     def get_config(self) -> dict[str, Any]:
-        """The wiring and the configurations of the layers. Raises UnsupportedError for a subclassed model."""
-        return network_config(self)
+        """The wiring and the configurations of the layers; of a subclassed model what its `__init__` takes.
+
+        Raises UnsupportedError where there is no attribute for a parameter of `__init__`.
+        """
+        return network_config(self) if self._is_graph_network else super().get_config()
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
         """A new model, with new weights, from what `get_config` gave."""
+        if "input_layers" not in config:
+            return cls(**config)
         return network_from_config(cls, config, custom_objects)
 
     def summary(self, line_length: int | None = None, positions: Any = None, print_fn: Any = None) -> None:

@@ -38,18 +38,7 @@ History = tuple[str, int, int]
 
 
 def network_config(network: Any) -> dict[str, Any]:
-    """The configuration of a functional model.
-
-    Raises UnsupportedError for a subclassed model, which only its class can make again.
-    """
-    if not network._is_graph_network:
-        raise UnsupportedError(
-            describe(
-                f"{type(network).__name__} is a subclassed model: its structure is in its code, not in data",
-                expected="a Sequential or functional model, or save_weights",
-                where=network.name,
-            )
-        )
+    """The configuration of a functional model."""
     calls: dict[Any, list[Node]] = {layer: [] for layer in network._graph_layers}
     inside = {id(node) for node in network._nodes}
     for layer, nodes in calls.items():

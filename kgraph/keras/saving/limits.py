@@ -60,7 +60,9 @@ def parse_json(text: str | bytes) -> Any:
     _check_depth(text)
     try:
         return json.loads(text, object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
+    except FileError:
+        raise
+    except ValueError as error:  # also for numbers that are too long
         raise FileError(describe("a configuration is not JSON", got=str(error))) from None
 
 

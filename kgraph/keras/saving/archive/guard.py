@@ -7,7 +7,6 @@ temporary file without a name, and never grows beyond what the archive declares.
 from __future__ import annotations
 
 import io
-import json
 import re
 import stat
 import struct
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 
 from kgraph.errors import FileError, describe
 from kgraph.keras.saving.archive.window import Window
+from kgraph.keras.saving.limits import parse_json
 
 ENCRYPTED = 0x1 | 0x40
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -70,10 +70,7 @@ class Archive:
         _check_expansion(self._entry(name), FREE_TEXT)
         with self._open(name) as stream, _damage_as_file_error(name):
             text = stream.read()
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise FileError(describe(f"{name} is no JSON that can be used", got=error)) from None
+        return parse_json(text)
 
     @contextmanager
     def file(self, name: str) -> Iterator[BinaryIO]:

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from kgraph.errors import FileError, describe
+from kgraph.keras.layers.input import Input
+from kgraph.keras.layers.nodes import map_structure
 from kgraph.keras.layers.registry import serialize
 from kgraph.keras.saving.archive.guard import CHUNK, Archive
+from kgraph.keras.saving.archive.tree import has_graph
 from kgraph.keras.saving.archive.variables import read_state, write_state
 from kgraph.keras.saving.dialects import KERAS3, read_training, write_model, write_training
 from kgraph.keras.saving.hdf5.guard import open_file
@@ -34,6 +37,8 @@ def write_archive(model: Any, file: BinaryIO, include_optimizer: bool = True) ->
     import h5py
 
     config = write_model(serialize(model), KERAS3)
+    if not has_graph(model):
+        config["build_config"] = {"input_shape": _input_shapes(model)}
     if include_optimizer:
         config["compile_config"] = write_training(model, KERAS3)
     metadata = {
@@ -69,6 +74,8 @@ def read_archive(
     metadata = _metadata(archive)
     version = metadata.get("keras_version")
     model = rebuild(config, custom_objects, safe_mode, initialise=False, keras_version=version)
+    if not model.built:
+        _build(model, config.get("build_config"))
     arguments = read_training(config.get("compile_config"), custom_objects, safe_mode) if compile else None
     if arguments is not None:
         model.compile(**arguments)
@@ -82,6 +89,37 @@ def read_archive_weights(model: Any, file: BinaryIO, skip_mismatch: bool = False
     """Read the values in an archive into a model that exists."""
     with Archive(file).file(WEIGHTS) as weights, open_file(weights) as root:
         read_state(model, root, skip_mismatch=skip_mismatch)
+
+
+def _input_shapes(model: Any) -> Any:
+    """The shapes that a subclassed model was built for, in the structure of its inputs; None before that."""
+    return map_structure(lambda t: t.shape, model._nested_inputs) if model.inputs else None
+
+
+def _build(model: Any, build_config: Any) -> None:
+    """Build a subclassed model for the shapes in a file, so that it has its weights; for any number of samples.
+
+    Raises FileError when the file does not say them.
+    """
+    shapes = build_config.get("input_shape") if isinstance(build_config, Mapping) else None
+    if isinstance(shapes, Mapping):
+        model._trace_on({name: _placeholder(model, shape, str(name)) for name, shape in shapes.items()})
+    elif isinstance(shapes, list) and any(isinstance(shape, list) for shape in shapes):
+        model._trace_on([_placeholder(model, shape, f"input_{i + 1}") for i, shape in enumerate(shapes)])
+    else:
+        model._trace_on(_placeholder(model, shapes, "input_1"))
+
+
+def _placeholder(model: Any, shape: Any, name: str) -> Any:
+    if not isinstance(shape, list) or not shape or any(d is not None and type(d) is not int for d in shape):
+        raise FileError(
+            describe(
+                f"the file does not say for what shapes {model.name} was built",
+                expected='an "input_shape" in "build_config": a model that was called before it was saved',
+                got=repr(shape)[:200],
+            )
+        )
+    return Input(batch_shape=(None, *shape[1:]), name=name)
 
 
 def _metadata(archive: Archive) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kgraph.errors import FileError, describe
+from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.keras.layers import registry
+from kgraph.keras.saving.archive.tree import has_graph
 from kgraph.keras.saving.dialects import KERAS2, read_training, write_model, write_training
 from kgraph.keras.saving.hdf5.attributes import write_text
 from kgraph.keras.saving.hdf5.guard import Group
@@ -44,6 +45,14 @@ def write_model_file(file: Any, model: Any, include_optimizer: bool = True) -> N
 
     Raises UnsupportedError for a subclassed model, whose structure is in its code.
     """
+    if not has_graph(model):
+        raise UnsupportedError(
+            describe(
+                f"{type(model).__name__} is a subclassed model: its structure is in its code, not in data",
+                expected="a Sequential or functional model, a .keras file, or save_weights",
+                where=model.name,
+            )
+        )
     config = write_model(registry.serialize(model), KERAS2)
     write_text(file, "keras_version", KERAS_VERSION)
     write_text(file, "backend", CONVENTION)

@@ -140,3 +140,43 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
         model.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def scaled_class(api: Any) -> type:
+    """A model with a `call` of its own and an argument, as users write it."""
+
+    class Scaled(api.Model):
+        def __init__(self, factor: float, units: int = 2, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.factor, self.units = factor, units
+            self.hidden = api.layers.Dense(4)
+            self.out = api.layers.Dense(units)
+
+        def call(self, inputs: Any) -> Any:
+            return self.out(self.hidden(inputs)) * self.factor
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "factor": self.factor, "units": self.units}
+
+    return Scaled
+
+
+@needs_keras
+def test_subclassed_models_travel_with_their_class(tmp_path: Path) -> None:
+    ours, theirs = scaled_class(kgraph.keras), scaled_class(keras())
+    data = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    model = theirs(0.5, units=3)
+    model(data[:1])
+    model.save(tmp_path / "theirs.keras")
+    read = load_model(tmp_path / "theirs.keras", custom_objects={"Scaled": ours})
+    assert_same_predictions(read, model, data)
+    read.save(tmp_path / "ours.keras")
+    again = keras().saving.load_model(tmp_path / "ours.keras", custom_objects={"Scaled": theirs})
+    assert_same_predictions(read, again, data)
+
+
+def test_a_subclassed_model_that_was_never_called_cannot_be_read() -> None:
+    scaled, file = scaled_class(kgraph.keras), io.BytesIO()
+    scaled(2.0).save(file, save_format="keras")
+    with pytest.raises(FileError, match="for what shapes"):
+        load_model(file, custom_objects={"Scaled": scaled})
