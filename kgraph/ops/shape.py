@@ -264,6 +264,47 @@ class Tile(Op):
         yield Sample(cls((2, 3)), (floats(2, 3),))
 
 
+@op("repeat")
+class Repeat(Op):
+    """x -> each element `counts[i]` times in a row along axis i: images enlarged by repeating pixels."""
+
+    counts: tuple[int, ...] = ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        if len(self.counts) != x.rank:
+            raise ShapeError(
+                describe("repeat needs a count for each axis", expected=x.rank, got=len(self.counts))
+            )
+        return x.with_shape([size * count for size, count in zip(x.shape, self.counts, strict=True)])
+
+    def evaluate(self, x: Array) -> Array:
+        for axis, count in enumerate(self.counts):
+            x = x if count == 1 else np.repeat(x, count, axis)
+        return x
+
+    def vjp(self, call: Call, dy: Value) -> Gradients:
+        (x,) = call.inputs
+        pairs = list(zip(x.shape, self.counts, strict=True))
+        split: list[Dim] = [part for pair in pairs for part in (pair if pair[1] != 1 else pair[:1])]
+        within = [i for i, (_, count) in enumerate(pairs) if count != 1]
+        axes = tuple(axis + 1 + place for place, axis in enumerate(within))
+        return (ReduceSum(axes, False)(reshape(dy, split)),)
+
+    def decompose(self, x: Value) -> Value:
+        """A new axis behind each that is repeated, spread out and merged with it."""
+        narrow: list[Dim] = []
+        wide: list[Dim] = []
+        for size, count in zip(x.shape, self.counts, strict=True):
+            narrow += [size] if count == 1 else [size, 1]
+            wide += [size] if count == 1 else [size, count]
+        return reshape(broadcast_to(reshape(x, narrow), wide), self.infer(x.type).shape)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls((1, 1, 2, 3)), (floats(2, 3, 2, 4),))
+        yield Sample(cls((3, 1)), (integers(2, 3, high=5),))
+
+
 @op("gather")
 class Gather(Op):
     """x, indices int -> x taken along `axis`: shape x.shape[:axis] + indices.shape + x.shape[axis+1:]."""

@@ -34,6 +34,7 @@ from kgraph.ops.shape import (
     Concat,
     Dilate,
     Pad,
+    Repeat,
     Reverse,
     Slice,
     Split,
@@ -295,7 +296,7 @@ def _reverse(site: Site) -> Sequence[Value] | None:
     return [site.back(Reverse(tuple(site.axis(axis) for axis in site.op.axes))(site.source))]
 
 
-@sinks(Pad, Slice, Dilate, Tile)
+@sinks(Pad, Slice, Dilate, Tile, Repeat)
 def _per_axis(site: Site) -> Sequence[Value] | None:
     entries = {key: site.per_axis(value) for key, value in site.op.attributes().items() if key != "value"}
     return [site.back(replace(site.op, **entries)(site.source))]

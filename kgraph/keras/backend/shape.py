@@ -187,14 +187,7 @@ def repeat_elements(x: Any, rep: int, axis: int) -> Tensor:
 
 def _repeat_each(x: ir.Value, counts: dict[int, int]) -> ir.Value:
     """Each element counts[axis] times in a row, on several axes at once."""
-    split: list[Dim] = []
-    wide: list[Dim] = []
-    for axis, length in enumerate(x.shape):
-        count = counts.get(axis, 1)
-        split += [length, 1] if count != 1 else [length]
-        wide += [length, count] if count != 1 else [length]
-    made = broadcast_to(to_shape(x, split), wide)
-    return to_shape(made, [length * counts.get(axis, 1) for axis, length in enumerate(x.shape)])
+    return s.Repeat(tuple(counts.get(axis, 1) for axis in range(x.rank)))(x)
 
 
 def temporal_padding(x: Any, padding: tuple[int, int] = (1, 1)) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kgraph.errors import ArgumentError, DataError, ShapeError, describe
-from kgraph.ir.dims import Dim
+from kgraph.ir.dims import Dim, as_ints
 from kgraph.ir.graph import Value
 from kgraph.keras import backend as K
 from kgraph.keras.layers.base import Layer
@@ -43,7 +43,7 @@ class RNN(Layer):
 
     Args: `go_backwards` walks from the last step to the first, and so does the sequence of outputs. `stateful` starts a
     batch from the last states of the batch before; the batch size must be known, and `reset_states` starts anew.
-    `unroll` traces every step instead of a loop; the number of steps must be known.
+    `unroll` traces every step of a cell that has no op for a whole sequence; the number of steps must be known.
     Masked steps change nothing: the states stay, and the output is the one before, or 0 with `zero_output_for_mask`.
 
     Called with `initial_state` (tensors, or arrays) it starts from that; tensors may also follow the input in a list.
@@ -219,8 +219,10 @@ class RNN(Layer):
         """The outputs [batch, time, …] at the positions of their inputs, or without `return_sequences` the last one
         alone; and the last states.
         """
+        if self.unroll:
+            self._expect_known(x.shape[1])
         whole = getattr(self.cell, "sequence", None)
-        if whole is not None and not self.unroll:
+        if whole is not None:
             made = whole(x, states, mask, self.go_backwards, training)
             if made is not None:
                 return made[0 if self.return_sequences else 1], list(made[1:])
@@ -244,8 +246,7 @@ class RNN(Layer):
             return index_axis(outputs, 0, 0 if self.go_backwards else outputs.shape[0] - 1), list(last)
         return transpose(outputs, (1, 0, *range(2, outputs.rank))), list(last)
 
-    def _unrolled(self, step: Any, states: list[Value], sequences: list[Value]) -> tuple[list[Value], Value]:
-        steps = sequences[0].shape[0]
+    def _expect_known(self, steps: Dim) -> None:
         if not isinstance(steps, int):
             raise ArgumentError(
                 describe(
@@ -255,7 +256,10 @@ class RNN(Layer):
                     where=self.name,
                 )
             )
+
+    def _unrolled(self, step: Any, states: list[Value], sequences: list[Value]) -> tuple[list[Value], Value]:
         outputs: list[Value] = []
+        (steps,) = as_ints(sequences[0].shape[:1])
         for t in reversed(range(steps)) if self.go_backwards else range(steps):
             states, (output,) = step(states, [index_axis(sequence, 0, t) for sequence in sequences])
             outputs.append(output)

@@ -6,12 +6,11 @@ from typing import Any
 
 from kgraph.errors import ShapeError, UnsupportedError, describe
 from kgraph.ir.dims import Dim
-from kgraph.keras import backend as K
 from kgraph.keras.layers.arguments import int_tuple, one_of, pair_tuple
 from kgraph.keras.layers.spatial import Spatial
 from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
-from kgraph.ops.shape import pad, slice_axis
+from kgraph.ops.shape import Repeat, pad, slice_axis
 
 
 class ZeroPadding(Spatial):
@@ -106,9 +105,8 @@ class UpSampling(Spatial):
         self.size = int_tuple(size, self.spatial, "size")
 
     def call(self, inputs: Tensor) -> Tensor:
-        for axis, count in zip(self.spatial_axes, self.size, strict=True):
-            inputs = K.repeat_elements(inputs, count, axis)
-        return inputs
+        counts = dict(zip(self.spatial_axes, self.size, strict=True))
+        return Tensor(Repeat(tuple(counts.get(axis, 1) for axis in range(inputs.value.rank)))(inputs.value))
 
 
 class UpSampling1D(UpSampling):

@@ -7,7 +7,9 @@ weights nothing of it is left at run time.
 from __future__ import annotations
 
 from kgraph.ir.dims import product
-from kgraph.ir.graph import Value
+from kgraph.ir.graph import Result, Value
+from kgraph.ops.activations import relu
+from kgraph.ops.base import Unary
 from kgraph.ops.broadcast import Reshape, reshape
 from kgraph.ops.conv import Conv, conv
 from kgraph.ops.elementwise import add, mul
@@ -116,8 +118,43 @@ class FlattenIntoWeights(Rule):
         return matmul(reshape(m.x, flat.shape), reshape(rows, (product(sizes), m.w.shape[1])))
 
 
+class BatchNormAsAffine(Rule):
+    """batch_norm(x) -> x * factor + shift, where the channels are not on axis 1, which is what runtimes normalise"""
+
+    operands = examples(x=f32(2, 3, 4), **_VECTORS)
+    domain = (0.1, 2.0)
+
+    def pattern(self, x: Value, *vectors: Value) -> Value:
+        return BatchNorm(-1)(x, *vectors)
+
+    def replace(self, m: Match) -> Value | Declined:
+        op = m.op(BatchNorm)
+        if op.axis % m.x.rank == 1:
+            return Declined("runtimes do this in one step")
+        return op.decompose(m.x, m.scale, m.offset, m.mean, m.variance)
+
+
+class UnaryOfReshape(Rule):
+    """relu(reshape(x)) -> reshape(relu(x)), and so for other functions of single elements
+
+    Between dense layers over all steps of a sequence, and between a product and its activation, nothing is left.
+    """
+
+    operands = examples(x=f32(2, 6))
+    family = Unary
+
+    def pattern(self, x: Value) -> Value:
+        return relu(reshape(x, (4, 3)))
+
+    def replace(self, m: Match) -> Value | Declined:
+        (operand,) = m.root.inputs
+        assert isinstance(operand, Result)
+        (x,) = operand.call.inputs
+        return reshape(m.root.op(x), operand.shape)
+
+
 BATCH_NORM = tuple(
     rule(biased) for rule in (FoldBatchNormIntoConv, FoldBatchNormIntoMatMul) for biased in (False, True)
 )
-FROZEN = (FlattenIntoWeights(),)
+FROZEN = (FlattenIntoWeights(), BatchNormAsAffine(), UnaryOfReshape())
 """For functions whose weights rest: with weights that change, these move work rather than save it."""

