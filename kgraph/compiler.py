@@ -6,7 +6,9 @@ trace -> forward stage (phase, simplify, lay out, fuse) -> differentiate + optim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from kgraph import config
 from kgraph.ir.graph import Function
@@ -32,6 +34,8 @@ from kgraph.passes.simplify import FINAL_RULES, Simplify
 from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
 from kgraph.plugins.builtin import default_manager
 from kgraph.plugins.lowering import Lowering
+
+_OBSERVER: ContextVar[Observer | None] = ContextVar("observer", default=None)
 
 
 def forward_passes(training: bool, closed: Iterable[Gate] = ()) -> list[Pass]:
@@ -149,7 +153,20 @@ def lower(
     return run_pipeline(function, passes, observer or default_observer()), rows
 
 
+@contextmanager
+def observed(observer: Observer) -> Iterator[Observer]:
+    """Every pipeline that runs inside tells `observer`."""
+    token = _OBSERVER.set(observer)
+    try:
+        yield observer
+    finally:
+        _OBSERVER.reset(token)
+
+
 def default_observer() -> Observer:
-    """What `kgraph.config` asks for: text dumps with a table of times, or nothing."""
+    """That of `observed`, or what `kgraph.config` asks for: text dumps with a table of times, or nothing."""
+    current = _OBSERVER.get()
+    if current is not None:
+        return current
     dump = config.get().dump
     return Observer(dump=dump, measure=dump is not None)

@@ -16,7 +16,7 @@ from kgraph.ir.op import Op
 from kgraph.ir.types import Array
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.whole import call_kinds, with_sublayers
-from kgraph.keras.selfcheck import HALF, SINGLE, check_file, check_inputs
+from kgraph.keras.selfcheck import HALF, SINGLE, check_bundle, check_file, check_inputs
 from kgraph.keras.signature import read_signature
 from kgraph.keras.training.program import Traced, trace_predict
 from kgraph.passes.adapt import channels_first, fix_sizes, image_inputs, rename_inputs
@@ -98,11 +98,13 @@ def export_training(
     opset: int | None = None,
     target_ort: str | None = None,
     sample_weight: bool = False,
+    check: bool = True,
 ) -> Path:
     """Write a compiled model as a training bundle: see `kgraph.plugins.onnx.bundle` for what is in it.
 
-    With `sample_weight` the steps take one weight per sample and output.
-    Raises NotCompiledError before compile.
+    With `sample_weight` the steps take one weight per sample and output. With `check`, its predictions are compared
+    with the NumPy meaning of the model.
+    Raises NotCompiledError before compile, BackendError when the check fails.
     """
     training = model._prepare()
     weighted = frozenset(o.name for o in training.trained) if sample_weight else frozenset()
@@ -116,7 +118,18 @@ def export_training(
     function, rows = compiler.lower(predict.function, "onnx")
     entries["predict"] = Entry(function, _input_roles(predict), ["prediction"] * len(function.outputs))
     metadata = {"model": model.name, "producer": "kgraph"}
-    return write_bundle(folder, entries, rows, choose_opset(opset, target_ort), metadata)
+
+    def verify(draft: Path) -> None:
+        check_bundle(draft, predict.function)
+
+    return write_bundle(
+        folder, entries, rows, choose_opset(opset, target_ort), metadata, verify if check else None
+    )
+
+
+def step_function(model: Any) -> ir.Function:
+    """The training step of a compiled model, before it is lowered. Raises NotCompiledError before compile."""
+    return model._prepare().step("train_step", frozenset(), {}).reported
 
 
 def _input_roles(traced: Traced) -> list[str]:

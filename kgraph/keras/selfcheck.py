@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,13 +54,33 @@ def check_file(
 ) -> None:
     """Run a file on `feeds`, and the NumPy meaning of the model on `inputs`; raise BackendError where they differ."""
     state = [variable.storage.read() for variable in function.updates]
-    wanted, _ = run(function, inputs)
+    _compare(run(function, inputs)[0], _run(path, [*feeds, *state]), tolerance)
+
+
+def check_bundle(folder: Path, function: Function) -> None:
+    """Run `predict.onnx` of a bundle on the state that `init.onnx` gives; raise BackendError where it differs.
+
+    The training steps are the models that `fit` runs, and are held to it by the suite.
+    """
+    inputs = check_inputs(function)
+    functions = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["functions"]
+    made = _run(str(folder / "init.onnx"), [])
+    state = {entry["state"]: array for entry, array in zip(functions["init"]["outputs"], made, strict=True)}
+    wanted = [state[entry["state"]] for entry in functions["predict"]["inputs"] if "state" in entry]
+    _compare(run(function, inputs)[0], _run(str(folder / "predict.onnx"), [*inputs, *wanted]), SINGLE)
+
+
+def _run(path: str, feeds: Sequence[Array]) -> list[Array]:
     try:
-        found = run_model(path, feeds, state)
+        return run_model(path, feeds)
     except KgraphError as error:
         raise BackendError(
             describe("the self-check cannot run the file (check=False leaves it out)", got=error)
         ) from error
+
+
+def _compare(wanted: Mapping[str, Array], found: Sequence[Array], tolerance: Tolerance) -> None:
+    """Raise BackendError naming the first output that differs, and by how much."""
     relative, of_largest = tolerance
     for (name, expected), got in zip(wanted.items(), found, strict=False):
         if got.shape != expected.shape:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from kgraph.keras.saving.api import load_model, load_weights, save_model, save_weights
+from kgraph.keras.saving.listing import list_weights
 
-__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+__all__ = ["list_weights", "load_model", "load_weights", "save_model", "save_weights"]

@@ -33,7 +33,6 @@ from kgraph.ops.logic import cast
 from kgraph.ops.random import number_salts
 from kgraph.ops.reduce import reduce_mean
 from kgraph.ops.shape import DimValue, stack
-from kgraph.passes.pipeline import Observer
 from kgraph.plugins.backend import Executable
 
 
@@ -236,9 +235,7 @@ class Mean:
         return self.total / self.count
 
 
-def trace_predict(
-    model: Any, state: Variable | None = None, whole: Kinds | None = None, observer: Observer | None = None
-) -> Traced:
+def trace_predict(model: Any, state: Variable | None = None, whole: Kinds | None = None) -> Traced:
     """The inference function of a model, with states of stateful layers as updates.
 
     Layers of the classes in `whole` are one call each, for a lowering that takes them so.
@@ -247,7 +244,7 @@ def trace_predict(
         outputs = dict(zip(model.output_names, [as_value(t) for t in tensors], strict=True))
         updates = compose_updates(model, model.state_updates)
     function = ir.Function("predict", model_inputs(model), outputs, updates)
-    function = compiler.specialise(number_salts(function), training=False, observer=observer)
+    function = compiler.specialise(number_salts(function), training=False)
     if state is not None:
         function = with_random_state(function, state)
     return Traced(function, tuple(model.input_names_fed), (), ())

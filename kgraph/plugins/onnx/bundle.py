@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,11 @@ def write_bundle(
     lowerings: Mapping[type[Op], Lowering],
     opset: int,
     metadata: Mapping[str, Any],
+    verify: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write a bundle; the folder appears whole or not at all, and replaces an older bundle.
 
+    `verify` is called with the folder of the draft, and may raise.
     Raises ArgumentError when the folder exists and holds something else.
     """
     target = Path(folder)
@@ -90,6 +92,8 @@ def write_bundle(
             "functions": functions,
         }
         (inside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        if verify is not None:
+            verify(inside)
         _swap(inside, target)
     return target
 

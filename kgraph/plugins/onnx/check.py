@@ -13,14 +13,14 @@ from kgraph.ir.types import Array
 from kgraph.plugins.onnx.device import Device
 
 
-def run_model(path: str, inputs: Sequence[Array], state: Sequence[Array] = ()) -> list[Array]:
-    """The outputs of a file for inputs in the order it declares them: data first, then state.
+def run_model(path: str, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs of a file for inputs in the order it declares them.
 
     Raises FileError when onnxruntime cannot load it.
     """
     session = open_session(path)
     names = [leaf.name for leaf in session.get_inputs()]
-    return list(session.run(None, dict(zip(names, [*inputs, *state], strict=True))))
+    return list(session.run(None, dict(zip(names, inputs, strict=True))))
 
 
 def open_session(path: str, device: Device | None = None) -> Any:

@@ -58,13 +58,17 @@ def choose_device(wanted: str, strict: bool) -> Device:
     return Device()
 
 
+def load_driver() -> ctypes.CDLL | None:
+    """The NVIDIA driver, if the machine has one."""
+    try:
+        return ctypes.CDLL(_DRIVER)
+    except OSError:
+        return None
+
+
 def has_driver() -> bool:
     """Whether the machine has an NVIDIA driver at all."""
-    try:
-        ctypes.CDLL(_DRIVER)
-    except OSError:
-        return False
-    return True
+    return load_driver() is not None
 
 
 @cache

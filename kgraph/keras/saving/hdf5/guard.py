@@ -69,6 +69,11 @@ class Group:
         """The groups, and headers of datasets, that were asked for."""
         return {}
 
+    def is_group(self, name: str) -> bool:
+        """Whether what is inside under this name is a group."""
+        found = self._find(name)
+        return found is not None and found._header.is_group
+
     def group(self, name: str) -> Group:
         """A group inside. Raises FileError when it is not there or leads elsewhere."""
         found = self._find(name)

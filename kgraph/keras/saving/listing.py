@@ -1,0 +1,57 @@
+"""What arrays a file of weights holds, when no model is there to read them into."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from kgraph.errors import FileError, describe
+from kgraph.keras.saving.hdf5.guard import Dataset, Group, open_file
+
+DEPTH = 64
+MANY = 100_000
+"""Groups within groups, and groups and arrays in all. A group that holds itself has no end."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array in a file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def list_weights(filepath: Any) -> list[Array] | None:
+    """The arrays in an HDF5 file of weights, in order of their names; None when the file holds a whole model.
+
+    Raises FileNotFoundError, FileError for a damaged or hostile file.
+    """
+    with open_file(filepath) as root:
+        if root.text("model_config") is not None:
+            return None
+        found: list[Array] = []
+        pending, seen = [("", root, 0)], 0
+        while pending:
+            path, group, depth = pending.pop()
+            names = group.names()
+            seen += len(names)
+            if depth > DEPTH or seen > MANY:
+                raise FileError(describe("the file has no end of groups", where=root.where))
+            for name in names:
+                inner = _open(group, name)
+                if isinstance(inner, Group):
+                    pending.append((f"{path}{name}/", inner, depth + 1))
+                else:
+                    found.append(Array(f"{path}{name}", inner.dtype.name, inner.shape))
+        return sorted(found, key=lambda array: _natural(array.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Names in the order in which people count: vars/2 before vars/10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def _open(group: Group, name: str) -> Group | Dataset:
+    return group.group(name) if group.is_group(name) else group.dataset(name)

@@ -1,0 +1,133 @@
+"""`kgraph convert`: every kind of model file, every option, and one line when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from kgraph import keras
+from kgraph.keras import layers
+from kgraph.plugins.onnx.summary import read_summary
+from tests.cli.command import fails, pictures, run, saved
+
+CUSTOM = """
+from kgraph.keras.layers import Layer
+from kgraph.keras.utils import register_keras_serializable
+
+@register_keras_serializable("house")
+class Twice(Layer):
+    def call(self, inputs):
+        return inputs * 2.0
+"""
+
+
+def predictions(path: Path, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found: np.ndarray = session.run(None, {session.get_inputs()[0].name: x})[0]
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".keras"])
+def test_a_model_file_becomes_onnx(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    model, path = saved(tmp_path, suffix)
+    done = run(capsys, "convert", path, tmp_path / "m.onnx")
+    assert (done.status, done.err) == (0, "")
+    assert "239" in done.out
+    assert "kind: float32[batch, 3]" in done.out
+    found = predictions(tmp_path / "m.onnx", pictures(3))
+    np.testing.assert_allclose(found, model.predict(pictures(3)), rtol=1e-5, atol=1e-6)
+
+
+def test_the_options_reach_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, path = saved(tmp_path)
+    np.savez(tmp_path / "x.npz", x=pictures(2))
+    options = ["--batch", 2, "--inputs-as-nchw", "--fp16", "--target-ort", "1.16", "--json"]
+    done = run(capsys, "convert", path, tmp_path / "m.onnx", *options, "--samples", tmp_path / "x.npz")
+    summary = json.loads(done.out)
+    assert summary == json.loads(json.dumps(read_summary(tmp_path / "m.onnx").as_dict()))
+    assert summary["inputs"][0]["shape"] == [2, 3, 8, 8]
+    assert summary["dtypes"].keys() == {"float16"}
+    assert summary["opset"] == 19
+    run(capsys, "convert", path, tmp_path / "m.onnx", "--fp16-io", "--external-data", "--opset", 15)
+    again = read_summary(tmp_path / "m.onnx")
+    assert again.inputs[0].dtype == "float16"
+    assert again.opset == 15
+
+
+def test_a_training_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, path = saved(tmp_path)
+    done = run(capsys, "convert", path, tmp_path / "bundle", "--training-bundle")
+    assert (done.status, done.err) == (0, "")
+    assert "training bundle of pictures" in done.out
+    assert (tmp_path / "bundle" / "train_step.onnx").is_file()
+    line = fails(capsys, "convert", path, tmp_path / "bundle", "--training-bundle", "--fp16")
+    assert "--fp16" in line
+
+
+def test_custom_layers_come_from_a_module_of_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "house_layers.py").write_text(CUSTOM, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("house_layers")
+    model = keras.Sequential([layers.Dense(2, input_shape=(3,)), module.Twice()])
+    model.save(tmp_path / "m.h5")
+    keras.utils.get_custom_objects().clear()
+    del sys.modules["house_layers"]
+    assert "Twice" in fails(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx")
+    done = run(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx", "--import", "house_layers")
+    assert done.status == 0
+    assert "no_such_module" in fails(
+        capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx", "--import", "no_such_module"
+    )
+    keras.utils.get_custom_objects().clear()
+
+
+def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, path = saved(tmp_path)
+    out = tmp_path / "m.onnx"
+    model.save_weights(tmp_path / "w.h5")
+    (tmp_path / "text.txt").write_text("no model", encoding="utf-8")
+    (tmp_path / "empty.h5").write_bytes(b"")
+    (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:5000])
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    for name, problem in {
+        "nothing.h5": "No such file",
+        "w.h5": "no architecture",
+        "text.txt": "no Keras model",
+        "empty.h5": "no Keras model",
+        "cut.h5": "cut.h5",
+    }.items():
+        assert problem in fails(capsys, "convert", tmp_path / name, out)
+    assert "opset" in fails(capsys, "convert", path, out, "--opset", 30)
+    assert "target_ort" in fails(capsys, "convert", path, out, "--target-ort", "new")
+    assert "batch" in fails(capsys, "convert", path, out, "--batch", 0)
+    assert "--weights" in fails(capsys, "convert", path, out, "--weights", tmp_path / "w.h5")
+    assert not out.exists()
+
+
+def test_a_failed_self_check_is_one_line_and_leaves_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, path = saved(tmp_path)
+    monkeypatch.setattr("kgraph.keras.selfcheck.run_model", lambda *_: [np.zeros((3, 3), "float32")])
+    line = fails(capsys, "convert", path, tmp_path / "m.onnx")
+    assert "disagrees with the model on output 'kind'" in line
+    assert not (tmp_path / "m.onnx").exists()
+    assert run(capsys, "convert", path, tmp_path / "m.onnx", "--no-check").status == 0
+
+
+def test_a_wrong_call_has_status_two(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(capsys, "convert", "model.h5")
+    assert stopped.value.code == 2
+
+
+def test_a_traceback_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FileNotFoundError):
+        run(capsys, "--traceback", "convert", "nothing.h5", "m.onnx")
