@@ -264,8 +264,10 @@ class Dropout(Op):
 
     def decompose(self, x: Value, rng: Value) -> Value:
         shape = x.shape if self.noise_shape is None else self.noise_shape
-        kept = RandomBernoulli(shape, self.salt, 1 - self.rate)(rng)
-        return mul(x, mul(cast(kept, x.dtype), 1 / (1 - self.rate)))
+        kept = cast(RandomBernoulli(shape, self.salt, 1 - self.rate)(rng), x.dtype)
+        scale = 1 / (1 - self.rate)
+        # What follows a matrix is mostly a product, which scales for nothing; else both directions share the scaling.
+        return mul(mul(x, kept), scale) if x.rank == 2 else mul(x, mul(kept, scale))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -11,6 +11,7 @@ from kgraph.passes.rules import (
     broadcast,
     constants,
     conv,
+    gradients,
     indexing,
     logic,
     movement,
@@ -35,6 +36,7 @@ FINAL_RULES: tuple[Rule, ...] = (
     *movement.AFTER_LAYOUT,
     *movement.AFTER_DIFFERENTIATION,
     *indexing.RULES,
+    *gradients.KEPT_RULES,
 )
 """These and the rules that would be in the way of layout or of differentiation."""
 

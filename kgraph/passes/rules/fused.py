@@ -144,6 +144,48 @@ class GemmOfScaledAddend(Rule):
         return replace(op, beta=op.beta * m.array("s").item())(m.a, m.b, m.c)
 
 
+class ProductOfScaled(_Product):
+    """(a * s) @ b -> gemm(a, b), alpha s, for a constant s; also where it is b that is scaled
+
+    Whoever else uses a * s still can: the product just does not wait for it.
+    """
+
+    operands = A_B_S
+    exclusive = False
+
+    def __init__(self, scaled: bool, right: bool) -> None:
+        super().__init__(scaled)
+        self.right = right
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}{'B' if self.right else 'A'}"
+
+    def pattern(self, a: Value, b: Value, s: Value) -> Value:
+        return self.product(a, mul(b, s)) if self.right else self.product(mul(a, s), b)
+
+    def replace(self, m: Match) -> Value | Declined:
+        op = self.gemm(m)
+        if isinstance(op, Declined) or m.array("s").size != 1:
+            return Declined("not matrices, or s is not one number")
+        return replace(op, alpha=op.alpha * m.array("s").item())(m.a, m.b)
+
+
+class GemmOfScaled(Rule):
+    """gemm(a * s, b, c) -> gemm(a, b, c), alpha s, for a constant s"""
+
+    operands = examples(a=f32(2, 3), b=f32(3, 4), c=f32(4), s=constant(0.9, "float32"))
+
+    def pattern(self, a: Value, b: Value, c: Value, s: Value) -> Value:
+        return Gemm(alpha=0.5)(mul(a, s), b, c)
+
+    def replace(self, m: Match) -> Value | Declined:
+        op = m.op(Gemm)
+        if m.array("s").size != 1:
+            return Declined("s is not one number")
+        return replace(op, alpha=op.alpha * m.array("s").item())(m.a, m.b, m.c)
+
+
 class AddBiasToConv(Rule):
     """conv(x, w) + b -> conv_bias(x, w, b)"""
 
@@ -167,6 +209,8 @@ class AddBiasToConv(Rule):
 RULES = (
     *(rule(scaled) for rule in (ScaleProduct, NegProduct) for scaled in (False, True)),
     *(rule(scaled) for rule in (AddProduct, SubProduct, ProductSub) for scaled in (False, True)),
+    *(ProductOfScaled(scaled, right) for scaled in (False, True) for right in (False, True)),
+    GemmOfScaled(),
     GemmOfScaledAddend(),
     AddBiasToConv(),
     *MERGE_RESHAPES,

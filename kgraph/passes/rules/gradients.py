@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from kgraph.ir.graph import Value
+from kgraph.ir.types import TensorType
 from kgraph.ops.activations import Positive
 from kgraph.ops.broadcast import ReduceSum
 from kgraph.ops.elementwise import mul
+from kgraph.ops.logic import cast
 from kgraph.ops.pool import AveragePoolGrad, MaxPool, MaxPoolGrad
 from kgraph.passes.rewrite import Declined, Match, Rule, examples, f32
 
@@ -61,5 +63,26 @@ def _sum_pixels(m: Match, dy: Value) -> Value | Declined:
     summed = {axis % dy.rank for axis in op.axes}
     return op(dy) if summed >= set(range(2, dy.rank)) else Declined("some pixels stay apart")
 
+
+class GateOfKept(Rule):
+    """(dy * kept) * positive(y) -> dy * positive(y * kept), for kept of zeros and ones
+
+    The gradient of dropout after a ReLU: y * kept is there already, as what the layer gave.
+    """
+
+    operands = examples(dy=f32(2, 3), y=f32(2, 3), kept=TensorType("bool", (2, 3)))
+    domain = (-1e3, 1e3)
+
+    def pattern(self, dy: Value, y: Value, kept: Value) -> Value:
+        return mul(mul(dy, cast(kept, "float32")), Positive()(y))
+
+    def replace(self, m: Match) -> Value | Declined:
+        if m.y.shape != m.kept.shape:
+            return Declined("y * kept would be larger than y")
+        return mul(m.dy, Positive()(mul(m.y, cast(m.kept, m.y.dtype))))
+
+
+KEPT_RULES: tuple[Rule, ...] = (GateOfKept(),)
+"""For functions whose dropout has been taken apart."""
 
 RULES: tuple[Rule, ...] = (GateBeforeMaxPoolGrad(), SumOfMaxPoolGrad(), SumOfAveragePoolGrad())
