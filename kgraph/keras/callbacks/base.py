@@ -17,12 +17,21 @@ class Callback:
     """What wants to be told about training. Override any hook; `model` and `params` are set before the first one.
 
     `on_batch_begin` and `on_batch_end` are the older names of `on_train_batch_begin` and `on_train_batch_end`.
+
+    `remembers` names the attributes that training must find again when it goes on in another process: numbers, texts,
+    None, arrays, and lists and dicts of them; `BackupAndRestore` keeps them. `acts_last` puts the calls to a callback
+    after those to the ones that follow it in the list.
     """
+
+    remembers: Sequence[str] = ()
+    acts_last: bool = False
 
     # Of the class, so that a subclass need not call this __init__.
     model: Any = None
     params: Mapping[str, Any] = MappingProxyType({})
     validation_data: Any = None
+    peers: Sequence[Callback] = ()
+    """All callbacks of the same training, in the order in which they are called."""
 
     def __init__(self) -> None: ...
 
@@ -101,8 +110,9 @@ class CallbackList:
     """Several callbacks as one. Batch hooks that nobody overrides are not called at all."""
 
     def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
-        self.callbacks: list[Callback] = flat_callbacks(callbacks)
+        self.callbacks = sorted(flat_callbacks(callbacks), key=lambda callback: callback.acts_last)
         for callback in self.callbacks:
+            callback.peers = self.callbacks
             callback.set_params(params)
             callback.set_model(model)
 

@@ -1,4 +1,4 @@
-"""Callbacks that watch one number: stopping early, lowering the learning rate, keeping the best model."""
+"""Callbacks that watch one number: stopping early, lowering the learning rate."""
 
 from __future__ import annotations
 
@@ -70,6 +70,8 @@ class EarlyStopping(Monitor):
     `start_from_epoch`.
     """
 
+    remembers = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -126,6 +128,8 @@ class ReduceLROnPlateau(Monitor):
     Raises ArgumentError for a factor of 1 or more.
     """
 
+    remembers = ("best", "wait", "cooldown_counter")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -176,54 +180,11 @@ class ReduceLROnPlateau(Monitor):
             self.cooldown_counter, self.wait = self.cooldown, 0
 
 
-class ModelCheckpoint(Monitor):
-    """Save the model, or its weights, after every `period` epochs; the path may hold `{epoch:02d}` and
-    `{val_loss:.2f}`.
-
-    With `save_best_only` only when the watched number improved.
-    """
-
-    def __init__(
-        self,
-        filepath: Any,
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: str = "auto",
-        period: int = 1,
-    ) -> None:
-        super().__init__(monitor, mode)
-        self.filepath, self.verbose, self.period = str(filepath), verbose, period
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
-        self._epochs_since_save = 0
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self._epochs_since_save += 1
-        if self._epochs_since_save < self.period:
-            return
-        self._epochs_since_save = 0
-        path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
-        if self.save_best_only:
-            value = self.read(logs)
-            if value is None or not self.improves(value):
-                return
-            if self.verbose:
-                print(f"Epoch {epoch + 1}: {self.monitor} improved from {self.best:.5f} to {value:.5f}")
-            self.best = value
-        if self.verbose:
-            print(f"Epoch {epoch + 1}: saving to {path}")
-        if self.save_weights_only:
-            self.model.save_weights(path, overwrite=True)
-        else:
-            self.model.save(path, overwrite=True)
-
-
 def learning_rate(model: Any) -> float:
     """The learning rate that a model's optimizer has now; with a schedule, what that says."""
     return float(np.asarray(model.optimizer.learning_rate))
 
 
 def set_learning_rate(model: Any, rate: float) -> None:
-    """Give a model's optimizer another learning rate. Raises ArgumentTypeError when a schedule decides about it."""
+    """Give a model's optimizer another learning rate; it takes the place of a schedule."""
     model.optimizer.learning_rate = rate

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -80,14 +81,15 @@ def run_epoch(
     on_begin: Callable[[int, int], None] | None = None,
     on_end: Callable[[int, int, Array], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    first: int = 0,
 ) -> Array:
     """Run a function over all batches; the numbers that the last step reported.
 
     `order` permutes the samples. `on_begin(batch, size)` and `on_end(batch, size, numbers)` are called around
-    each step.
+    each step. The batches before number `first` are left out.
     """
     size = -1
-    for batch, (start, stop) in enumerate(run.data.ranges()):
+    for batch, (start, stop) in islice(enumerate(run.data.ranges()), first, None):
         if stop - start != size:
             size = stop - start
             step = run.step(size)

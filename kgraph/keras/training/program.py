@@ -65,6 +65,8 @@ class Training:
         self.updates, self.state_updates = list(model.updates), list(model.state_updates)
         self.losses, self.penalties = self._reachable(model.added_losses), self._reachable(model.penalties)
         self.rng = random_state(model.name)
+        self.shuffled_from: list[int] | None = None
+        """The random state from which the order of the present epoch was made; None for the order of the data."""
         self._loss = Mean("loss")
         self._output_losses = (
             {o.name: Mean(f"{o.name}_loss") for o in self.trained} if len(self.trained) > 1 else {}
@@ -111,9 +113,19 @@ class Training:
         for call in calls:
             call()
 
+    def state(self) -> list[ir.Variable]:
+        """Every variable that decides how training goes on: the weights, the optimizer's, all others of its steps.
+
+        The order is the same in every process that has traced the same model.
+        """
+        steps = [traced.function for key, traced in self._traced.items() if key[0] == "train_step"]
+        listed = [*self.model.weights, *getattr(self.optimizer, "variables", ()), self.rng]
+        found = [v.variable for v in listed if isinstance(v, Variable)]
+        return list(dict.fromkeys([*found, *(v for step in steps for v in step.variables())]))
+
     def shuffler(self) -> np.random.RandomState:
         """A generator for the order of one epoch, made from the random state, which counts on by one."""
-        seed, counter = self.rng.numpy().tolist()
+        self.shuffled_from = seed, counter = self.rng.numpy().tolist()
         self.rng.assign([seed, (counter + 1) % 2**32])
         return np.random.RandomState([seed, counter])
 

@@ -50,6 +50,8 @@ class Trainer:
     loss: Any = None
     history: Any = None
     _training: Training | None = None
+    _starts_at: tuple[int, int] = (0, 0)
+    """Epoch and batch that training begins with. A callback that restores an interrupted training sets it."""
     _predictor: Any = None
     _compile_arguments: dict[str, Any] | None = None
 
@@ -220,14 +222,20 @@ class Trainer:
         names = training.metrics_names
         on_begin, on_end = hooks.batch_begin("train"), hooks.batch_end("train", names)
         self.stop_training = False
+        self._starts_at = epochs.start, 0
         logs: dict[str, float] = {}
         hooks.on_train_begin()
+        first_epoch, first_batch = self._starts_at
         with interruptible() as interrupt:
-            for epoch in epochs:
+            for epoch in range(first_epoch, epochs.stop):
                 self.reset_metrics()
+                training.shuffled_from = None
                 hooks.on_epoch_begin(epoch)
                 order = shuffled(run.data.size, run.data.batch_size, shuffle, training.shuffler)
-                numbers = run_epoch(run, order, interrupt, on_begin, on_end, lambda: self.stop_training)
+                numbers = run_epoch(
+                    run, order, interrupt, on_begin, on_end, lambda: self.stop_training, first_batch
+                )
+                first_batch = 0
                 logs = as_logs(names, numbers)
                 if check is not None and is_due(frequency, epoch):
                     found = self._evaluate(check, hooks, interrupt)

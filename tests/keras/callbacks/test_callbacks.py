@@ -209,7 +209,9 @@ def test_the_checkpoint_writes_where_and_when_it_should() -> None:
     assert run() == ("01-0.5.h5", "02-0.7.h5", "03-0.3.h5", "04-0.4.h5")
     assert run(save_best_only=True) == ("01-0.5.h5", "03-0.3.h5")
     assert run(save_best_only=True, mode="max") == ("01-0.5.h5", "02-0.7.h5")
-    assert run(period=2, save_weights_only=True) == ("weights of 02-0.7.h5", "weights of 04-0.4.h5")
+    assert run(save_best_only=True, initial_value_threshold=0.35) == ("03-0.3.h5",)
+    with pytest.warns(DeprecationWarning, match="save_freq"):
+        assert run(period=2, save_weights_only=True) == ("weights of 02-0.7.h5", "weights of 04-0.4.h5")
 
 
 def test_the_checkpoint_is_a_model_that_loads(tmp_path: Path) -> None:
