@@ -16,7 +16,7 @@ from kgraph.ir.op import Op
 from kgraph.ir.types import Array
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.whole import call_kinds, with_sublayers
-from kgraph.keras.selfcheck import HALF, SINGLE, check_bundle, check_file, check_inputs
+from kgraph.keras.selfcheck import HALF, SINGLE, check_batches, check_bundle, check_file
 from kgraph.keras.signature import read_signature
 from kgraph.keras.training.program import Traced, trace_predict
 from kgraph.passes.adapt import channels_first, fix_sizes, image_inputs, rename_inputs
@@ -75,19 +75,20 @@ def exported(
     function = trace_predict(model, whole=layers).function
     signature = read_signature(function, batch, input_signature)
     function = fix_sizes(function, signature.sizes)
-    inputs = check_inputs(function, samples) if check or fp16 else []
+    half = fp16 or fp16_io
+    batches = check_batches(function, samples) if check or half else []
     turned = _turned(function, inputs_as_nchw)
     adapted = rename_inputs(channels_first(function, turned), signature.names)
-    feeds = [_as_fed(leaf, array, turned) for leaf, array in zip(function.inputs, inputs, strict=False)]
+    feeds = [_as_fed(function, arrays, turned) for arrays in batches]
     lowered, rows = compiler.lower(adapted, "onnx", rows, freeze=True)
-    if fp16 or fp16_io:
+    if half:
         lowered = halve(lowered, measure(lowered, feeds), fp16_io, fp16_io)
-        feeds = [array.astype(leaf.dtype) for leaf, array in zip(lowered.inputs, feeds, strict=True)]
     metadata = {"model": model.name, "model_parameters": str(model.count_params())}
     made = inference_model(lowered, chosen, rows, doc=f"{model.name}, exported by kgraph", metadata=metadata)
 
     def verify(draft: str) -> None:
-        check_file(draft, function, inputs, feeds, HALF if fp16 or fp16_io else SINGLE)
+        fed = [array.astype(leaf.dtype) for leaf, array in zip(lowered.inputs, feeds[0], strict=True)]
+        check_file(draft, function, batches[0], fed, HALF if half else SINGLE)
 
     return write_model(made.proto, path, external_data, verify if check else None)
 
@@ -175,6 +176,9 @@ def _turned(function: ir.Function, asked: bool | Sequence[str]) -> list[str]:
     return found
 
 
-def _as_fed(leaf: ir.Input, array: Array, turned: Sequence[str]) -> Array:
-    """An input of the model as the file takes it."""
-    return np.ascontiguousarray(np.moveaxis(array, -1, 1)) if leaf.name in turned else array
+def _as_fed(function: ir.Function, arrays: Sequence[Array], turned: Sequence[str]) -> list[Array]:
+    """Inputs of the model as the file takes them."""
+    return [
+        np.ascontiguousarray(np.moveaxis(array, -1, 1)) if leaf.name in turned else array
+        for leaf, array in zip(function.inputs, arrays, strict=True)
+    ]

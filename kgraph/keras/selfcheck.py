@@ -20,6 +20,8 @@ from kgraph.plugins.onnx.check import run_model
 _SIZES = (3, 7, 5, 11, 13)
 # Where these are too small for what the model does, such as several poolings in a row, larger ones are tried.
 _SCALES = (1, 8, 48)
+# So many samples are worked on at a time where the model takes any number.
+_BATCH = 32
 
 Tolerance = tuple[float, float]
 SINGLE: Tolerance = (1e-3, 1e-4)
@@ -27,13 +29,13 @@ HALF: Tolerance = (5e-2, 2e-2)
 """Relative to a number, and to the largest of an output. Half precision has 11 bits, of which sums lose a few."""
 
 
-def check_inputs(function: Function, samples: Any = None) -> list[Array]:
-    """Inputs for a function: those given, by name or in order, or random numbers.
+def check_batches(function: Function, samples: Any = None) -> list[list[Array]]:
+    """Batches of inputs for a function: of those given, by name or in order, or else one of random numbers.
 
     Raises ArgumentError for samples that do not fit, and where no sizes are found that the model can work on.
     """
     if samples is not None:
-        return _given(function, samples)
+        return _batches(function, _given(function, samples))
     problem: Exception | None = None
     for scale in _SCALES:
         arrays = _random_inputs(function, scale)
@@ -43,7 +45,7 @@ def check_inputs(function: Function, samples: Any = None) -> list[Array]:
             problem = error
             continue
         if all(array.size for array in outputs.values()):
-            return arrays
+            return [arrays]
     raise ArgumentError(
         describe("no sizes were found to try the model on", expected="samples to check with", got=problem)
     )
@@ -62,7 +64,7 @@ def check_bundle(folder: Path, function: Function) -> None:
 
     The training steps are the models that `fit` runs, and are held to it by the suite.
     """
-    inputs = check_inputs(function)
+    (inputs,) = check_batches(function)
     functions = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["functions"]
     made = _run(str(folder / "init.onnx"), [])
     state = {entry["state"]: array for entry, array in zip(functions["init"]["outputs"], made, strict=True)}
@@ -124,5 +126,22 @@ def _given(function: Function, samples: Any) -> list[Array]:
     arrays = [
         np.asarray(entry).astype(leaf.dtype) for entry, leaf in zip(entries, function.inputs, strict=True)
     ]
-    bind_inputs(function, arrays)
     return arrays
+
+
+def _batches(function: Function, arrays: list[Array]) -> list[list[Array]]:
+    """Samples in batches of the size that the function takes; too few for the last one are left out.
+
+    Raises DataError where they do not fit the inputs.
+    """
+    sizes = {leaf.shape[0] for leaf in function.inputs if leaf.rank}
+    counts = {len(array) for array in arrays if array.ndim}
+    batch = next((size for size in sizes if isinstance(size, int)), _BATCH)
+    if len(sizes) == len(counts) == 1 and (count := counts.pop()) > batch:
+        starts = range(0, count - batch + 1, batch)
+        chunks = [[array[i : i + batch] if array.ndim else array for array in arrays] for i in starts]
+    else:
+        chunks = [arrays]
+    for chunk in chunks:
+        bind_inputs(function, chunk)
+    return chunks

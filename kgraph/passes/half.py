@@ -8,7 +8,7 @@ Inputs, outputs and state keep their types unless they are asked for in half pre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -60,13 +60,17 @@ def halve(
     return _Halving(magnitudes or {}, inputs).run(function, outputs)
 
 
-def measure(function: Function, arrays: Sequence[Array]) -> dict[Value, float]:
-    """The largest absolute value that each floating-point value of a function takes for some inputs."""
-    env = bind_inputs(function, arrays)
-    values: dict[Value, Array] = dict(zip(function.inputs, arrays, strict=True))
-    values |= {variable: variable.storage.read() for variable in function.variables()}
-    evaluate_values(function.roots, values, env)
-    return {value: _largest(array) for value, array in values.items() if value.type.is_float}
+def measure(function: Function, batches: Iterable[Sequence[Array]]) -> dict[Value, float]:
+    """The largest absolute value that each floating-point value of a function takes, over batches of inputs."""
+    largest: dict[Value, float] = {}
+    state: dict[Value, Array] = {v: v.storage.read() for v in function.variables()}
+    for arrays in batches:
+        values = {**dict[Value, Array](zip(function.inputs, arrays, strict=True)), **state}
+        evaluate_values(function.roots, values, bind_inputs(function, arrays))
+        for value, array in values.items():
+            if value.type.is_float:
+                largest[value] = max(largest.get(value, 0.0), _largest(array))
+    return largest
 
 
 class _Halving:

@@ -124,6 +124,17 @@ def test_what_overflows_on_the_samples_stays_in_single_precision(tmp_path: Path)
     np.testing.assert_allclose(run(tmp_path / "m.onnx", x)[0], model.predict(x), rtol=1e-2)
 
 
+def test_all_samples_are_looked_at_whatever_the_batch(tmp_path: Path) -> None:
+    model = keras.Sequential([layers.Dense(64, activation="tanh", input_shape=(32,)), layers.Dense(4)])
+    x = np.ones((70, 32), "float32")
+    x[40] = 60000  # only one of them is large
+    for batch in (None, 1, 4):
+        summary = exported(model, tmp_path / "m.onnx", fp16=True, batch=batch, samples=x, check=batch != 4)
+        assert summary.dtypes.keys() == {"float16", "float32"}
+    with pytest.raises(ValueError, match="does not fit"):
+        kgraph.export(model, tmp_path / "m.onnx", samples=x[:, :3])
+
+
 def test_large_weights_lie_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "_LARGEST_MESSAGE", 4096)
     model = dense()

@@ -274,7 +274,7 @@ def test_a_layer_keeps_its_meaning_in_half_precision_and_for_fixed_sizes(
     function = fix_sizes(traced.function, {"batch": arrays[0].shape[0]})
     verify(function)
     lowered, rows = lower(function, "onnx", freeze=True)
-    half = halve(lowered, measure(lowered, arrays))
+    half = halve(lowered, measure(lowered, [arrays]))
     verify(half)
     model = inference_model(half, 21, rows)
     write_model(

@@ -74,7 +74,7 @@ def test_constants_that_float16_cannot_hold_keep_their_call_wide(y: Value) -> No
 def test_what_came_near_the_end_of_the_range_stays_wide() -> None:
     large = matmul(mul(X, 1000.0), Constant(W))
     plain = function(matmul(mul(large, 1e-3), Constant(W)))
-    made = halve(plain, measure(plain, [np.full((2, 4), 50, "float32")]))
+    made = halve(plain, measure(plain, [[np.full((2, 4), 50, "float32")]]))
     kinds = [call.results[0].dtype for call in made.calls() if call.op.name == "matmul"]
     assert kinds == ["float32", "float16"]
     found, wanted = (run(f, [np.full((2, 4), 50, "float32")])[0]["y"] for f in (made, plain))
