@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kgraph.errors import ArgumentError, FileError, describe
-from kgraph.keras.saving.dialects.era import era_of
+from kgraph.keras.saving.dialects.era import OURS, era_of
 from kgraph.keras.saving.dialects.reading import Reader
 from kgraph.keras.saving.dialects.training import compile_arguments, training_config
 from kgraph.keras.saving.dialects.writing import KERAS2, KERAS3, Writer
@@ -52,7 +52,7 @@ def write_model(config: Mapping[str, Any], dialect: str) -> dict[str, Any]:
     dialect  "keras3", the form of `.keras` files; "keras2", that of HDF5 files, which Keras 3 reads too
     Raises UnsupportedError for what is not plain data, ArgumentError for another dialect.
     """
-    return _writer(dialect).write_described(config, "model")
+    return {**_writer(dialect).write_described(config, "model"), "backend": OURS}
 
 
 def read_training(

@@ -7,12 +7,17 @@ from typing import Any
 
 from kgraph.keras.saving.dialects.nodes import is_tensor
 
+OURS = "kgraph"
+"""What stands as the backend in what we write: every setting is there, and words mean what they mean to us."""
+
 
 def era_of(config: Any, version: Any) -> tuple[int, bool]:
     """1, 2 or 3, or 0 for our own form and when nothing tells; and whether it was Keras itself up to 2.3.
 
-    The version that a file states decides; else marks that only Keras 3 leaves.
+    That we wrote it decides, then the version that a file states, then marks that only Keras 3 leaves.
     """
+    if isinstance(config, Mapping) and config.get("backend") == OURS:
+        return 0, False
     if isinstance(version, str) and version[:1] in "123" and version[1:2] in ("", "."):
         numbers = version.partition("-")[0].split(".")
         minor = int(numbers[1]) if len(numbers) > 1 and numbers[1].isdigit() else 0

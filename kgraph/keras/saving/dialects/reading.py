@@ -191,10 +191,23 @@ class Reader:
             if not isinstance(entry.get("class_name"), str):
                 _damaged(entry, where)
             described = self.read_described(entry, "layers", entry["name"])
-            nodes = [_without_none(node) for node in entry["inbound_nodes"]]
+            nodes = [self._call(node) for node in entry["inbound_nodes"]]
             layers.append({"name": entry["name"], **described, "inbound_nodes": nodes})
         kept = {key: wiring[key] for key in ("name", "input_layers", "output_layers") if key in wiring}
         return {**kept, "layers": layers}
+
+    def _call(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        """A call without the arguments that Keras 3 writes though nobody gave them.
+
+        It writes training=False even so, and a model's own training takes precedence over it there.
+        """
+        kwargs = dict(node["kwargs"])
+        for key in ("mask", "training", "initial_state"):
+            if key in kwargs and kwargs[key] is None:
+                del kwargs[key]
+        if self.era == 3 and kwargs.get("training") is False:
+            del kwargs["training"]
+        return {"args": node["args"], "kwargs": kwargs}
 
 
 def without_foreign(config: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
@@ -210,16 +223,6 @@ def without_foreign(config: dict[str, Any], form: Form, where: str) -> dict[str,
                 )
             )
     return {key: value for key, value in config.items() if key not in form.foreign}
-
-
-def _without_none(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A call without the arguments that Keras 3 writes though nobody gave them."""
-    kwargs = {
-        key: value
-        for key, value in node["kwargs"].items()
-        if value is not None or key not in ("mask", "training", "initial_state")
-    }
-    return {"args": node["args"], "kwargs": kwargs}
 
 
 def _dtype(value: Any, where: str) -> str | None:

@@ -203,8 +203,6 @@ class Writer:
             return item if is_array(item) else self.write(item, where=where)
 
         args, kwargs = map_structure(written, (list(node["args"]), dict(node["kwargs"])), _is_leaf)
-        if kwargs.get("training") is False and self.dialect == KERAS3:
-            kwargs["training"] = 0  # Keras 3 writes False where nobody gave anything
         return {"args": args, "kwargs": kwargs}
 
 
