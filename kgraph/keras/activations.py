@@ -90,6 +90,11 @@ def hard_sigmoid(x: Any) -> Tensor:
     return Tensor(ops.HardSigmoid(1 / 6, 0.5)(_as_float(x)))
 
 
+def hard_sigmoid_keras2(x: Any) -> Tensor:
+    """min(max(x / 5 + 1/2, 0), 1): what files of Keras 1 and 2 mean by hard_sigmoid."""
+    return K.hard_sigmoid(x)
+
+
 def exponential(x: Any) -> Tensor:
     """exp(x)."""
     return K.exp(x)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from kgraph.keras.layers.registry import register
-from kgraph.keras.models.later import model_from_config, model_from_json, model_from_yaml
 from kgraph.keras.models.model import Model
 from kgraph.keras.models.sequential import Sequential
-from kgraph.keras.saving import load_model, save_model
+from kgraph.keras.saving import (
+    load_model,
+    model_from_config,
+    model_from_json,
+    model_from_yaml,
+    save_model,
+)
 
 __all__ = [
     "Model",

@@ -8,17 +8,11 @@ from typing import Any, NoReturn
 from kgraph.errors import UnsupportedError, describe
 
 BATCHES = "fit, evaluate and predict on arrays, or the methods that end in _on_batch"
-STRUCTURE = "get_config and from_config, whose dictionaries json and yaml can write"
 
 INSTEAD = {
     "fit_generator": BATCHES,
     "evaluate_generator": BATCHES,
     "predict_generator": BATCHES,
-    "to_json": STRUCTURE,
-    "to_yaml": STRUCTURE,
-    "model_from_json": STRUCTURE,
-    "model_from_yaml": STRUCTURE,
-    "model_from_config": STRUCTURE,
 }
 """By name, what does the job today."""
 
@@ -40,10 +34,3 @@ class Later:
     fit_generator = waits("fit_generator")
     evaluate_generator = waits("evaluate_generator")
     predict_generator = waits("predict_generator")
-    to_json = waits("to_json")
-    to_yaml = waits("to_yaml")
-
-
-model_from_json = waits("model_from_json")
-model_from_yaml = waits("model_from_yaml")
-model_from_config = waits("model_from_config")

@@ -13,7 +13,7 @@ from kgraph.keras.layers.input import Input
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.later import Later
 from kgraph.keras.models.network import Network, is_flat_dict
-from kgraph.keras.saving import load_weights, save_model, save_weights
+from kgraph.keras.saving import load_weights, save_model, save_weights, to_json, to_yaml
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.data import as_array, is_several
 from kgraph.keras.training.trainer import Trainer
@@ -70,6 +70,14 @@ class Model(Later, Trainer, Network):
     ) -> None:
         """Write the whole model to a file; the arguments are those of `keras.models.save_model`."""
         save_model(self, filepath, overwrite, include_optimizer, save_format, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The architecture as JSON, for `model_from_json`; `kwargs` are those of `json.dumps`."""
+        return to_json(self, **kwargs)
+
+    def to_yaml(self, **kwargs: Any) -> str:
+        """The architecture as YAML, for `model_from_yaml`; `kwargs` are those of `yaml.safe_dump`."""
+        return to_yaml(self, **kwargs)
 
     def save_weights(
         self, filepath: Any, overwrite: bool | None = True, save_format: str | None = None, **kwargs: Any

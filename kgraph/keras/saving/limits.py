@@ -14,7 +14,7 @@ from kgraph.errors import FileError, describe
 
 DEPTH = 160
 """Levels of lists and dicts: fifty models within each other, or seventy wrappers."""
-ITEMS = 5_000_000
+ITEMS = 1_000_000
 """Lists, dicts and values together, each as often as it is mentioned. The largest models have some 100,000."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
