@@ -51,6 +51,10 @@ class Storage:
         assert self._array is not None
         return self._array.copy()
 
+    def look(self) -> Array:
+        """The value as it is now, to read at once: without a copy where it is on the host."""
+        return self._array if self._array is not None else self.read()
+
     def write(self, array: object) -> None:
         """Replace the value; it is converted to the variable's dtype. Raises ShapeError when the shape differs."""
         value = np.asarray(array, dtype=self.type.dtype)

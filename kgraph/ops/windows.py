@@ -85,7 +85,8 @@ def windows(
     value: float = 0.0,
 ) -> Array:
     """A read-only view [N, C, *out, *window] on x [N, C, *S] padded with `value`."""
-    padded = np.pad(x, [(0, 0), (0, 0), *map(as_ints, pads)], constant_values=value)
+    amounts = [as_ints(pair) for pair in pads]
+    padded = np.pad(x, [(0, 0), (0, 0), *amounts], constant_values=value) if np.any(amounts) else x
     spans = tuple(map(span, window, dilations))
     view = np.lib.stride_tricks.sliding_window_view(padded, spans, tuple(range(2, x.ndim)))
     every = tuple(slice(None, None, step) for step in (*strides, *dilations))

@@ -38,6 +38,6 @@ class FoldConstants(Pass):
             with np.errstate(all="ignore"):
                 arrays = evaluate_call(call, [value.array for value in constants], {})
             name = next((value.name for value in constants if value.name), "")
-            return [Constant(np.array(array), name) for array in arrays]
+            return [Constant(array, name) for array in arrays]
 
         return transform(function, visit)

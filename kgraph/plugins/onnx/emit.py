@@ -440,12 +440,13 @@ def build_model(
         state_outputs[variable] = info.name
     nodes, used = used_nodes(emitter.nodes, [info.name for info in outputs])
     initializers = [tensor for tensor in emitter.initializers if tensor.name in used]
-    graph = helper.make_graph(nodes, function.name, inputs, outputs, initializers, doc_string=doc or None)
+    graph = helper.make_graph(nodes, function.name, inputs, outputs, doc_string=doc or None)
     opsets = [helper.make_opsetid("", target.opset)]
     opsets += [helper.make_opsetid(domain, 1) for domain in sorted(emitter.domains) if domain]
     proto = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSIONS[target.opset], producer_name="kgraph"
     )
+    proto.graph.initializer.extend(initializers)  # afterwards: making a model of a graph copies it
     if metadata:
         helper.set_model_props(proto, dict(metadata))
     count = len(function.inputs)
