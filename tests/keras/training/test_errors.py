@@ -315,19 +315,13 @@ def test_a_mistake_gets_one_clear_error(name: str) -> None:
         at = text.index(word, at) + len(word)
 
 
-METHODS = ("fit_generator", "evaluate_generator", "predict_generator", "to_json", "to_yaml")
+METHODS = ("fit_generator", "evaluate_generator", "predict_generator")
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_that_wait_say_what_to_use_instead(name: str) -> None:
     with pytest.raises(NotImplementedError, match=rf"{name} is not there yet(.|\n)*expected: \w"):
         getattr(regression(), name)("file", anything=1)
-
-
-@pytest.mark.parametrize("name", ["model_from_json", "model_from_yaml"])
-def test_functions_that_wait_say_what_to_use_instead(name: str) -> None:
-    with pytest.raises(NotImplementedError, match=rf"{name} is not there yet(.|\n)*expected: \w"):
-        getattr(keras.models, name)("file")
 
 
 def test_a_model_trains_on_after_every_mistake_with_data() -> None:
