@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,11 @@ class Spy:
     def read_direct(self) -> None: ...
 
 
-def weights_after(model: Any, x: Any, y: Any, shuffle: Any = False, **arguments: Any) -> list[np.ndarray]:
+def weights_after(
+    make: Callable[[], Any], x: Any, y: Any, shuffle: Any = False, **arguments: Any
+) -> list[np.ndarray]:
     keras.utils.set_random_seed(0)
+    model = make()
     model.set_weights([np.full(w.shape, 0.1) for w in model.weights])
     model.fit(x, y, batch_size=8, verbose=0, shuffle=shuffle, **arguments)
     return model.get_weights()
@@ -58,8 +62,8 @@ def weights_after(model: Any, x: Any, y: Any, shuffle: Any = False, **arguments:
 @pytest.mark.parametrize("shuffle", [True, False, "batch"])
 def test_data_sets_do_what_arrays_do(file: h5py.File, x: str, y: str, shuffle: Any) -> None:
     for arguments in ({}, {"validation_split": 0.3}, {"sample_weight": np.arange(N)}):
-        stored = weights_after(regression(), file[x], file[y], shuffle, **arguments)
-        inside = weights_after(regression(), X, Y, shuffle, **arguments)
+        stored = weights_after(regression, file[x], file[y], shuffle, **arguments)
+        inside = weights_after(regression, X, Y, shuffle, **arguments)
         for mine, wanted in zip(stored, inside, strict=True):
             np.testing.assert_array_equal(mine, wanted)
 
@@ -79,13 +83,12 @@ def test_evaluate_predict_and_one_batch(file: h5py.File) -> None:
 
 
 def test_several_inputs_some_of_them_stored(file: h5py.File) -> None:
-    model = two_by_two()
-    wanted = weights_after(model, [X, Z], [Y, ONE_HOT], True)
+    wanted = weights_after(two_by_two, [X, Z], [Y, ONE_HOT], True)
     for x, y in (
         ([file["x"], Z], [Y, file["one_hot"]]),
         ({"a": X, "b": file["z"]}, {"p": file["y"], "q": ONE_HOT}),
     ):
-        for mine, theirs in zip(weights_after(model, x, y, True), wanted, strict=True):
+        for mine, theirs in zip(weights_after(two_by_two, x, y, True), wanted, strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
 
@@ -94,8 +97,8 @@ def test_class_weights_are_read_from_stored_labels(file: h5py.File, loss: str) -
     stored, inside = ("labels", LABELS) if loss.startswith("sparse") else ("one_hot", ONE_HOT)
     table = {0: 1.0, 1: 2.0, 2: 5.0}
     for mine, wanted in zip(
-        weights_after(classifier(loss), file["x"], file[stored], class_weight=table),
-        weights_after(classifier(loss), X, inside, class_weight=table),
+        weights_after(partial(classifier, loss), file["x"], file[stored], class_weight=table),
+        weights_after(partial(classifier, loss), X, inside, class_weight=table),
         strict=True,
     ):
         np.testing.assert_array_equal(mine, wanted)
@@ -143,13 +146,13 @@ def test_a_matrix_with_rows_and_a_normalizer(file: h5py.File) -> None:
     scaled = HDF5Matrix(path, "scaled", normalizer=lambda rows: (rows - 1) / 2)
     y = HDF5Matrix(path, "y without an axis")
     for shuffle in (True, False, "batch"):
-        wanted = weights_after(regression(), X, Y, shuffle, validation_split=0.2)
+        wanted = weights_after(regression, X, Y, shuffle, validation_split=0.2)
         for mine, theirs in zip(
-            weights_after(regression(), x, y, shuffle, validation_split=0.2), wanted, strict=True
+            weights_after(regression, x, y, shuffle, validation_split=0.2), wanted, strict=True
         ):
             np.testing.assert_array_equal(mine, theirs)
         for mine, theirs in zip(
-            weights_after(regression(), scaled, y, shuffle, validation_split=0.2), wanted, strict=True
+            weights_after(regression, scaled, y, shuffle, validation_split=0.2), wanted, strict=True
         ):
             np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(regression().predict(x).shape, (N, 1))
