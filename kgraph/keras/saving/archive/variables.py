@@ -76,8 +76,13 @@ def read_state(model: Any, root: Group, by_name: bool = False, skip_mismatch: bo
 
 
 def own_variables(item: Any) -> list[Variable]:
-    """The variables of a layer itself, not of those inside; the state of an optimizer. In the order of files."""
-    return list(item.variables if isinstance(item, Optimizer) else item.own_weights)
+    """The variables of a layer itself, not of those inside; the state of an optimizer. In the order of files.
+
+    With a decay the learning rate is a number of the schedule that is written for it, and no variable.
+    """
+    if isinstance(item, Optimizer):
+        return [v for v in item.variables if not (item.decay and v is item._learning_rate)]
+    return list(item.own_weights)
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ def _read_optimizer(model: Any, root: Group) -> None:
     if path not in root:
         return
     datasets = _datasets(root.group(path))
-    if len(optimizer.variables) != len(datasets):
+    if len(own_variables(optimizer)) != len(datasets):
         optimizer._build_for(model.trainable_weights)
     problem = _problem(optimizer, path, datasets)
     if problem:
