@@ -14,17 +14,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from kgraph.errors import FileError, describe
-from kgraph.keras.optimizers import Optimizer
-from kgraph.keras.saving.layer_weights import Source
+from kgraph.ir.types import Array
+from kgraph.keras.optimizers import Adam, Optimizer
+from kgraph.keras.saving.layer_weights import Source, file_names
 from kgraph.keras.tensor import Variable
 
 
-def saved_variables(optimizer: Any) -> list[Variable]:
-    """What a file holds of an optimizer: nothing before the first step, then all in the order of Keras 3."""
-    if isinstance(optimizer, Optimizer):
-        return optimizer.variables if optimizer.built or optimizer._assigned_weights else []
-    return list(getattr(optimizer, "weights", ()))
+def state_to_save(optimizer: Any) -> tuple[list[str], list[Array]]:
+    """Names and values of what a file holds of an optimizer, as Keras 2 has them; nothing before the first step.
+
+    Nadam's are in the order of Keras 3, which sets its learning rate to whatever scalar is in the second place.
+    """
+    if not isinstance(optimizer, Optimizer):
+        weights = list(getattr(optimizer, "weights", ()))
+        return file_names(weights), [weight.numpy() for weight in weights]
+    if not (optimizer.built or optimizer._assigned_weights):
+        return [], []
+    weights = optimizer.weights
+    if len(weights) > 1 and weights[1].shape == ():  # Keras 3 would take this for the learning rate
+        weights = optimizer.variables
+        return file_names(weights), [weight.numpy() for weight in weights]
+    names = file_names(weights)
+    if weights[0] is optimizer.iterations:
+        names[0] = f"{optimizer.name}/iterations:0"
+    values = [weight.numpy() for weight in weights]
+    if isinstance(optimizer, Adam) and not optimizer.amsgrad:  # Keras 2 counts on slots that do nothing
+        count = len(optimizer._params)
+        names += [f"{optimizer.name}/vhat_{i}:0" for i in range(count)]
+        values += [np.zeros(1, "float32")] * count
+    return names, values
 
 
 def match_state(

@@ -5,8 +5,8 @@
     model_weights/                                             see `weights_file`
     optimizer_weights/                                         weight_names (attribute) and the datasets
 
-Configurations are written as Keras 2 has them, which Keras 3 reads too. The optimizer's variables are in the order of
-Keras 3, which resumes from them; Keras 2 says that it cannot, and starts with a fresh optimizer.
+All of it is written as Keras 2 has it. Keras 3 reads that too, but for the state of the optimizer, which it restores
+from no HDF5 file (its own have no slots when it has read them): `.keras` files are for that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from kgraph.keras.saving.hdf5.weights_file import (
     write_weights,
 )
 from kgraph.keras.saving.limits import parse_json
-from kgraph.keras.saving.optimizer_weights import match_state, saved_variables
+from kgraph.keras.saving.optimizer_weights import match_state, state_to_save
 from kgraph.keras.saving.plain import to_json_text
 from kgraph.keras.saving.rebuild import rebuild
 from kgraph.keras.saving.state import extra_state, restore_extra_state
@@ -63,9 +63,9 @@ def write_model_file(file: Any, model: Any, include_optimizer: bool = True) -> N
         training = write_training(model, KERAS2)
         if training is not None:
             write_text(file, "training_config", to_json_text(training))
-        variables = saved_variables(model.optimizer)
-        if variables:
-            write_list(file.create_group("optimizer_weights"), variables)
+        names, values = state_to_save(model.optimizer)
+        if names:
+            write_list(file.create_group("optimizer_weights"), names, values)
     if state:
         write_text(file, STATE, to_json_text(state))
 

@@ -15,6 +15,7 @@ from math import prod
 from typing import Any
 
 from kgraph.errors import FileError, describe
+from kgraph.ir.types import Array
 from kgraph.keras.saving.hdf5.attributes import write_text, write_texts
 from kgraph.keras.saving.hdf5.guard import Dataset, Group
 from kgraph.keras.saving.layer_weights import Made, Origin, Source, file_names, file_order, match
@@ -41,18 +42,22 @@ def write_weights(group: Any, model: Any) -> None:
     write_text(group, "keras_version", KERAS_VERSION)
     # By name, so that the group "a" is there before "a/b", which is inside of it.
     for layer in sorted(layers, key=lambda layer: layer.name):
-        write_list(group.require_group(layer.name), file_order(layer))
+        write_variables(group.require_group(layer.name), file_order(layer))
     own = own_weights(model)
     if own:
-        write_list(group.create_group(TOP_LEVEL), own)
+        write_variables(group.create_group(TOP_LEVEL), own)
 
 
-def write_list(group: Any, weights: Sequence[Variable]) -> None:
+def write_variables(group: Any, weights: Sequence[Variable]) -> None:
     """Write variables, and their names in order."""
-    names = file_names(weights)
+    write_list(group, file_names(weights), (weight.numpy() for weight in weights))
+
+
+def write_list(group: Any, names: Sequence[str], arrays: Iterable[Array]) -> None:
+    """Write arrays, and their names in order."""
     write_texts(group, "weight_names", names)
-    for name, weight in zip(names, weights, strict=True):
-        group.create_dataset(name, data=weight.numpy())
+    for name, array in zip(names, arrays, strict=True):
+        group.create_dataset(name, data=array)
 
 
 def own_weights(model: Any) -> list[Variable]:
