@@ -108,3 +108,10 @@ def test_it_runs_as_a_module(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "kgraph inspect: No such file or directory: nothing.h5\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "kgraph", "plugins"], capture_output=True, text=True, check=True
+    )
+    assert "backends: " in made.stdout
