@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -53,13 +54,32 @@ def run(
     return outputs, updates
 
 
-def evaluate_values(roots: Sequence[Value], values: dict[Value, Array], env: Environment) -> None:
-    """Evaluate everything that `roots` need into `values`, which holds the leaves."""
+def evaluate_values(
+    roots: Sequence[Value],
+    values: dict[Value, Array],
+    env: Environment,
+    watch: Callable[[Value, Array], None] = lambda value, array: None,
+) -> None:
+    """Evaluate `roots` into `values`, which holds the leaves. What lies between goes when it has been read last.
+
+    `watch` is called with each result.
+    """
+    calls = topological(roots)
+    results = {result for call in calls for result in call.results}
+    readers: Counter[Value] = Counter(value for call in calls for value in results.intersection(call.inputs))
+    readers.update(results.intersection(roots))
     with np.errstate(all="ignore"):
-        for call in topological(roots):
+        for call in calls:
             arrays = [_leaf_or_result(value, values) for value in call.inputs]
-            for result, array in zip(call.results, evaluate_call(call, arrays, env), strict=True):
+            made = evaluate_call(call, arrays, env)
+            del arrays
+            for result, array in zip(call.results, made, strict=True):
                 values[result] = array
+                watch(result, array)
+            for value in set(call.inputs).intersection(readers):
+                readers[value] -= 1
+                if not readers[value]:
+                    values.pop(value, None)
 
 
 def evaluate_call(call: Call, arrays: Sequence[Array], env: Environment) -> tuple[Array, ...]:

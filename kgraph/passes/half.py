@@ -63,13 +63,17 @@ def halve(
 def measure(function: Function, batches: Iterable[Sequence[Array]]) -> dict[Value, float]:
     """The largest absolute value that each floating-point value of a function takes, over batches of inputs."""
     largest: dict[Value, float] = {}
+
+    def see(value: Value, array: Array) -> None:
+        if value.type.is_float:
+            largest[value] = max(largest.get(value, 0.0), _largest(array))
+
     state: dict[Value, Array] = {v: v.storage.read() for v in function.variables()}
     for arrays in batches:
         values = {**dict[Value, Array](zip(function.inputs, arrays, strict=True)), **state}
-        evaluate_values(function.roots, values, bind_inputs(function, arrays))
         for value, array in values.items():
-            if value.type.is_float:
-                largest[value] = max(largest.get(value, 0.0), _largest(array))
+            see(value, array)
+        evaluate_values(function.roots, values, bind_inputs(function, arrays), see)
     return largest
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from kgraph.ir.dims import as_ints, product
+from kgraph.ir.dims import as_ints
 from kgraph.ir.graph import Call
 from kgraph.ops import shape
 from kgraph.ops.broadcast import BroadcastTo, Reshape
@@ -28,7 +30,7 @@ def broadcast_to(emitter: Emitter, call: Call, operands: list[str]) -> str:
     """Expand takes the larger of two sizes, so that an axis which stays as it is may be a 1 there."""
     x, shape = call.inputs[0], call.results[0].shape
     array = emitter.known(x)
-    if array is not None and call.results[0].type.is_static and product(shape) <= SMALL:
+    if array is not None and call.results[0].type.is_static and prod(as_ints(shape)) <= SMALL:
         return emitter.constant(np.broadcast_to(array, as_ints(shape)))
     axes = zip(shape, (*[1] * (len(shape) - x.rank), *x.shape), strict=True)
     return emitter.node("Expand", *operands, emitter.shape(tuple(1 if a == b else a for a, b in axes)))
