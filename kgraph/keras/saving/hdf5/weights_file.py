@@ -113,8 +113,8 @@ def read_weights(group: Group, model: Any, by_name: bool = False, fit: Fit | Non
     Raises FileError where file and model do not fit; nothing is changed then.
     """
     fit = fit or Fit()
-    origin = origin_of(group)
     stored = [_stored(group, name) for name in group.texts("layer_names") or []]
+    origin = origin_of(group, [name for entry in stored for name in entry.weight_names])
     pairs = _same_names(stored, model, fit) if by_name else _same_order(stored, model)
     plan: list[tuple[Variable, Source]] = []
     for layer, entry in pairs:
@@ -136,11 +136,17 @@ def fill(plan: Iterable[tuple[Variable, Source]]) -> None:
         variable.variable.storage.fill(source.read_into)
 
 
-def origin_of(group: Group) -> Origin:
-    """Who wrote a file. Keras 1 did not say."""
-    version = group.text("keras_version") or "1"
+def origin_of(group: Group, names: Sequence[str]) -> Origin:
+    """Who wrote a file with weights of these names.
+
+    Keras 1 did not say. What TensorFlow names ends in ":0"; other names are from Theano, the one other backend then.
+    """
+    version, backend = group.text("keras_version") or "1", group.text("backend")
     major = version.partition(".")[0]
-    return Origin(int(major) if major.isdecimal() and len(major) < 4 else 2, group.text("backend"))
+    number = int(major) if major.isdecimal() and len(major) < 4 else 2
+    if number == 1 and backend is None and names and not any(name.endswith(":0") for name in names):
+        backend = "theano"
+    return Origin(number, backend)
 
 
 def read_list(group: Group) -> tuple[list[str], list[Dataset]]:
