@@ -35,14 +35,11 @@ _BY_SUFFIX = {
     "constraint": "constraints",
     "activation": "activations",
     "learning_rate": "schedules",
-    "optimizers": "optimizers",
-    "losses": "losses",
-    "metrics": "metrics",
     "layer": "layers",
     "model": "layers",
-    "layers": "layers",
     "cell": "layers",
     "cells": "layers",
+    **{kind: kind for kind in KINDS},
 }
 
 

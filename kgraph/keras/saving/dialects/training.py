@@ -30,10 +30,10 @@ def compile_arguments(config: Mapping[str, Any], reader: Reader) -> dict[str, An
         return None
     with _hinting():
         return {
-            "optimizer": _revive(optimizer, "optimizers", reader),
-            "loss": _revive(config.get("loss") or None, "losses", reader),
-            "metrics": _revive(config.get("metrics"), "metrics", reader),
-            "weighted_metrics": _revive(config.get("weighted_metrics"), "metrics", reader),
+            "optimizer": revive(optimizer, "optimizers", reader),
+            "loss": revive(config.get("loss") or None, "losses", reader),
+            "metrics": revive(config.get("metrics"), "metrics", reader),
+            "weighted_metrics": revive(config.get("weighted_metrics"), "metrics", reader),
             "loss_weights": config.get("loss_weights") or None,
             "sample_weight_mode": config.get("sample_weight_mode"),
         }
@@ -48,12 +48,12 @@ def _hinting() -> Iterator[None]:
         raise
 
 
-def _revive(item: Any, kind: str, reader: Reader) -> Any:
+def revive(item: Any, kind: str, reader: Reader) -> Any:
     """What an entry stands for: an object, a function, a name of ours, or several of them."""
     if isinstance(item, list | tuple):
-        return [_revive(inner, kind, reader) for inner in item]
+        return [revive(inner, kind, reader) for inner in item]
     if isinstance(item, Mapping) and "class_name" not in item:
-        return {key: _revive(inner, kind, reader) for key, inner in item.items()}
+        return {key: revive(inner, kind, reader) for key, inner in item.items()}
     if isinstance(item, str):
         return _named(item, kind, reader)
     if not isinstance(item, Mapping):
@@ -97,7 +97,7 @@ def _object(item: Mapping[str, Any], kind: str, reader: Reader) -> Any:
     if kind == "losses":
         config.pop("fn", None)
     if "fn" in config:  # a MeanMetricWrapper
-        config["fn"] = metrics.get(_revive(config["fn"], kind, reader))
+        config["fn"] = metrics.get(revive(config["fn"], kind, reader))
     return DESERIALIZE[kind]({"class_name": name, "config": config}, reader.custom_objects)
 
 
