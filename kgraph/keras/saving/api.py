@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -246,8 +246,28 @@ def _write_hdf5(filepath: Any, overwrite: bool | None, write: Callable[[Any], No
             write(file)
         filepath.write(image.getbuffer())
     elif may_write(filepath, overwrite):
-        with atomic_write(filepath) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_write(filepath) as temporary, _new_hdf5(temporary) as file:
             write(file)
+
+
+@contextmanager
+def _new_hdf5(path: Any) -> Iterator[Any]:
+    """A new HDF5 file. Raises OSError where it cannot be written, and where that shows when it is closed."""
+    import h5py
+
+    file = h5py.File(path, "w")
+    try:
+        yield file
+    except BaseException:
+        with suppress(
+            OSError, RuntimeError
+        ):  # closing a file on a full disk fails too; the first error says why
+            file.close()
+        raise
+    try:
+        file.close()
+    except RuntimeError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def _refuse_keywords(method: str, given: Mapping[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> None:
