@@ -8,6 +8,7 @@ import platform
 import shlex
 import tempfile
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.environments import ROOT, Environment, advice, cores, cpu_name, examine
@@ -34,14 +35,14 @@ def choice(known: Collection[str]) -> Callable[[str], list[str]]:
     return names
 
 
-def named_python(text: str) -> tuple[str, Path]:
-    """An argument type: NAME=PATH, or PATH alone for all frameworks, whose name is then empty.
+def python_of(known: Collection[str], text: str) -> tuple[str, Path]:
+    """An argument type: NAME=PATH with a name out of `known`, or PATH alone for all, whose name is then empty.
 
     The path is not resolved: the interpreter of a virtual environment is a link, and works by where it stands.
     """
     name, equals, path = text.rpartition("=")
-    if equals and name not in FRAMEWORKS:
-        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(FRAMEWORKS)}")
+    if equals and name not in known:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
     return name, Path(path).absolute()
 
 
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="one round, one start")
     parser.add_argument(
         "--python",
-        type=named_python,
+        type=partial(python_of, FRAMEWORKS),
         action="append",
         default=[],
         metavar="[NAME=]PATH",
@@ -86,12 +87,14 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def machine(environments: Sequence[Environment], arguments: Sequence[str]) -> Machine:
+def machine(
+    environments: Sequence[Environment], arguments: Sequence[str], program: str = "benchmarks"
+) -> Machine:
     """This machine, with the versions of all that ran on it."""
     versions = {f"Python {platform.python_version()}"}
     for environment in environments:
         versions |= {f"{name} {version}" for name, version in environment.versions.items()}
-    command = shlex.join(["python", "-m", "benchmarks", *arguments])
+    command = shlex.join(["python", "-m", program, *arguments])
     return Machine(cpu_name(), cores(), platform.system(), tuple(sorted(versions, key=str.lower)), command)
 
 

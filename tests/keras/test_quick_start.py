@@ -34,6 +34,7 @@ from kgraph.keras.layers import (
 from kgraph.keras.models import Sequential
 from kgraph.keras.optimizers import SGD
 from kgraph.keras.utils.np_utils import to_categorical
+from tests.exported import complaints
 
 # The page is Keras 1: each older spelling says what it is called now.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -58,6 +59,7 @@ def learns(
     assert loss[-1] < loss[0], loss
     model.reset_states()
     file = kgraph.export(model, path / "model.onnx")
+    assert not complaints(file)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     arrays = [array[:batch_size] for array in (x if isinstance(x, list) else [x])]
     feeds = {
