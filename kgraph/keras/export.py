@@ -90,7 +90,7 @@ def exported(
         fed = [array.astype(leaf.dtype) for leaf, array in zip(lowered.inputs, feeds[0], strict=True)]
         check_file(draft, function, batches[0], fed, HALF if half else SINGLE)
 
-    return write_model(made.proto, path, external_data, verify if check else None)
+    return write_model(made, path, external_data, verify if check else None)
 
 
 def export_training(

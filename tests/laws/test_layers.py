@@ -278,7 +278,7 @@ def test_a_layer_keeps_its_meaning_in_half_precision_and_for_fixed_sizes(
     verify(half)
     model = inference_model(half, 21, rows)
     write_model(
-        model.proto,
+        model,
         tmp_path / "m.onnx",
         verify=lambda draft: check_file(draft, traced.function, arrays, arrays, HALF),
     )

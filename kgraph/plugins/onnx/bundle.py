@@ -27,7 +27,7 @@ from kgraph.ir.graph import Function, Value, Variable
 from kgraph.ir.op import Op
 from kgraph.plugins.lowering import Lowering
 from kgraph.plugins.onnx.emit import Names, Target, build_model
-from kgraph.plugins.onnx.export import write_model
+from kgraph.plugins.onnx.export import APART, write_model
 from kgraph.plugins.onnx.lowerings import TABLE
 
 FORMAT = "kgraph-training"
@@ -71,8 +71,8 @@ def write_bundle(
         inside = Path(draft) / "bundle"
         functions: dict[str, Any] = {"init": _write_init(inside, variables, names, table, options)}
         for name, entry in entries.items():
-            model = build_model(entry.function, table, options, state_names=names)
-            write_model(model.proto, inside / f"{name}.onnx")
+            model = build_model(entry.function, table, options, state_names=names, apart=APART)
+            write_model(model, inside / f"{name}.onnx")
             functions[name] = {
                 "file": f"{name}.onnx",
                 "inputs": [
@@ -103,8 +103,10 @@ def _write_init(
 ) -> dict[str, Any]:
     """A model without inputs whose outputs are the values that the variables have now."""
     function = Function("init", (), {names[v]: v for v in variables})
-    model = build_model(function, table, options, frozen={v: v.storage.read() for v in variables})
-    write_model(model.proto, folder / "init.onnx")
+    model = build_model(
+        function, table, options, frozen={v: v.storage.look() for v in variables}, apart=APART
+    )
+    write_model(model, folder / "init.onnx")
     outputs = zip(model.outputs, variables, strict=True)
     return {
         "file": "init.onnx",

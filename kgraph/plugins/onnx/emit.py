@@ -77,7 +77,9 @@ class Names:
 class Emitter:
     """Collects the nodes and initialisers of one graph. Lowerings call `node`, `constant`, `dim` and friends."""
 
-    def __init__(self, table: LoweringTable, target: Target, names: Names | None = None) -> None:
+    def __init__(
+        self, table: LoweringTable, target: Target, names: Names | None = None, apart: int | None = None
+    ) -> None:
         from onnx import helper, numpy_helper  # heavy: loaded when something is emitted
 
         self._helper, self._numpy_helper = helper, numpy_helper
@@ -86,6 +88,9 @@ class Emitter:
         self.names = names or Names()
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
+        self.apart: dict[str, Array] = {}
+        """Initialisers above a size, if one is given, as arrays: they need not pass through protobuf."""
+        self._largest_inside = apart
         self.domains: set[str] = set()
         self._outputs: set[str] = set()
         self._values: dict[Value, str] = {}
@@ -140,6 +145,9 @@ class Emitter:
         if value.nbytes <= 1024 and key in self._constants:
             return self._constants[key]
         made = self.names(name)
+        if self._largest_inside is not None and value.nbytes > self._largest_inside:
+            self.apart[made] = value
+            return made
         self.initializers.append(
             self._numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), made)
         )
@@ -396,6 +404,8 @@ class Model:
     state_outputs: Mapping[Variable, str]
     state_shapes: Mapping[Variable, tuple[int, ...]]
     """Shapes of new values that have the elements of the variable in another shape."""
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    """Initialisers that are not in `proto`."""
 
 
 def build_model(
@@ -407,16 +417,17 @@ def build_model(
     views: bool = False,
     doc: str = "",
     metadata: Mapping[str, str] | None = None,
+    apart: int | None = None,
 ) -> Model:
     """Emit a function as a model: inputs, then variables as inputs; outputs, then new values of variables.
 
     With `views` a new value may come in another shape than the variable: a Reshape into a buffer would copy.
     Variables in `frozen` become initialisers. `state_names` names the others (default: their own names); the new value
-    of a variable called `w` is the output `w.next`.
+    of a variable called `w` is the output `w.next`. Constants of more than `apart` bytes are left out of the proto.
     """
     from onnx import helper
 
-    emitter = Emitter(table, target)
+    emitter = Emitter(table, target, apart=apart)
     names = state_names or {}
     inputs = [emitter.declare(leaf, leaf.name) for leaf in function.inputs]
     # Users name outputs; a variable of the same name gives way.
@@ -457,4 +468,5 @@ def build_model(
         state_inputs,
         state_outputs,
         state_shapes,
+        {name: array for name, array in emitter.apart.items() if name in used},
     )

@@ -7,7 +7,6 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kgraph.errors import ArgumentError, FileError, UnsupportedError, describe
 from kgraph.ir.graph import Function, Variable
@@ -17,14 +16,14 @@ from kgraph.plugins.lowering import Lowering
 from kgraph.plugins.onnx.emit import DEFAULT_OPSET, OLDEST_OPSET, Model, Target, build_model
 from kgraph.plugins.onnx.lowerings import TABLE
 from kgraph.plugins.onnx.summary import Summary, read_summary, summarize
-
-if TYPE_CHECKING:
-    import onnx
+from kgraph.plugins.onnx.write import add_heads, write_beside, write_whole
 
 # The newest opset that each onnxruntime 1.x runs completely, from its own compatibility table.
 _OPSET_OF_RUNTIME = {
     7: 13, 8: 14, 9: 15, 10: 15, 11: 16, 12: 17, 13: 17, 14: 18, 15: 19, 16: 19, 17: 20, 18: 21,
 }  # fmt: skip
+APART = 1024
+"""Constants of more bytes than this are written from their arrays."""
 _LARGEST_MESSAGE = 2**31 - 2**20  # a protobuf message stays below 2 GiB; leave room for the graph itself
 
 
@@ -59,14 +58,15 @@ def inference_model(
 ) -> Model:
     """A portable model of a lowered function: weights are constants, only standard ONNX ops are used."""
     frozen: dict[Variable, Array] = {
-        v: v.storage.read() for v in function.variables() if v not in function.updates
+        v: v.storage.look() for v in function.variables() if v not in function.updates
     }
     table = TABLE.override(lowerings) if lowerings else TABLE
-    return build_model(function, table, Target(opset=opset), frozen=frozen, doc=doc, metadata=metadata)
+    target = Target(opset=opset)
+    return build_model(function, table, target, frozen=frozen, doc=doc, metadata=metadata, apart=APART)
 
 
 def write_model(
-    proto: onnx.ModelProto,
+    model: Model,
     path: str | os.PathLike[str],
     external_data: bool | None = None,
     verify: Callable[[str], None] | None = None,
@@ -81,17 +81,18 @@ def write_model(
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-    large = size > _LARGEST_MESSAGE
+    proto, weights = model.proto, model.weights
+    large = sum(array.nbytes for array in weights.values()) > _LARGEST_MESSAGE
     beside = large if external_data is None else external_data or large
     old = _data_in_use(target)
     data = next(name for name in _data_names(target) if name not in old) if beside else None
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".kgraph-") as folder:
         draft = Path(folder) / target.name
-        if beside:
-            onnx.save_model(proto, str(draft), save_as_external_data=True, location=data, size_threshold=1024)
+        if data is None:
+            write_whole(proto, weights, draft)
+            add_heads(proto, weights)
         else:
-            onnx.save_model(proto, str(draft))
+            write_beside(proto, weights, draft, data)
         try:
             onnx.checker.check_model(str(draft), full_check=not large)
         except onnx.checker.ValidationError as error:
@@ -100,7 +101,7 @@ def write_model(
             ) from error
         if verify is not None:
             verify(str(draft))
-        if data is not None and (draft.parent / data).exists():
+        if data is not None:
             os.replace(draft.parent / data, target.parent / data)
         os.replace(draft, target)
     for name in old - {data}:
