@@ -7,7 +7,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "kgraph"
 
-LAYERS = ("__main__", "testing", "cli", "keras", "compiler", "plugins", "passes", "ops", "ir", "config", "errors")
+LAYERS = (
+    "__main__",
+    "testing",
+    "cli",
+    "keras",
+    "compiler",
+    "plugins",
+    "passes",
+    "ops",
+    "ir",
+    "config",
+    "errors",
+)
 """The rooms of kgraph from the roof to the ground: each may import itself and what stands right of it."""
 
 THIRD_PARTY = {

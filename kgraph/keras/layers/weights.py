@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from kgraph.errors import DataError, NotBuiltError, describe
+from kgraph.errors import DataError, FileError, NotBuiltError, describe
 from kgraph.ir.graph import scope
 from kgraph.keras import initializers, settings
 from kgraph.keras.layers.config import parameters_of
 from kgraph.keras.tensor import Tensor, Variable
 
-_INITIALISE: ContextVar[bool] = ContextVar("initialise", default=True)
+# How many bytes weights may still have that a file will fill; None where initialisers make them.
+_ROOM: ContextVar[list[float] | None] = ContextVar("room", default=None)
 
 
 @contextmanager
-def without_initialisers() -> Iterator[None]:
-    """Inside the block weights are made of zeros: for models whose values are about to be read from a file."""
-    token = _INITIALISE.set(False)
+def without_initialisers(room: float = float("inf")) -> Iterator[None]:
+    """Inside the block weights are made of zeros: for models whose values are about to be read from a file.
+
+    `room` is how many bytes of weights the file may hold. Making more raises FileError.
+    """
+    token = _ROOM.set([room])
     try:
         yield
     finally:
-        _INITIALISE.reset(token)
+        _ROOM.reset(token)
 
 
 class Weighted:
@@ -214,7 +219,15 @@ def initializer_for(initializer: Any, dtype: str) -> Callable[..., Any]:
 
 
 def _initial(make: Callable[..., Any], shape: tuple[int, ...], dtype: str) -> Any:
-    if not _INITIALISE.get():
+    room = _ROOM.get()
+    if room is not None:
+        room[0] -= prod(shape) * np.dtype(dtype).itemsize
+        if room[0] < 0:
+            raise FileError(
+                describe(
+                    "the file describes a larger model than it can hold", got=f"a weight of shape {shape}"
+                )
+            )
         return np.broadcast_to(np.zeros((), dtype), shape)  # no memory before it is written
     value = (
         make(shape, dtype=dtype)

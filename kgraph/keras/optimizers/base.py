@@ -223,7 +223,12 @@ class Optimizer:
 
     @weights.setter
     def weights(self, weights: Sequence[Variable]) -> None:
-        self._assigned_weights = list(weights)
+        before, self._assigned_weights = self._assigned_weights or [], list(weights)
+        # A `get_updates` that is traced again, for other data, makes its state anew: it goes on where it was.
+        if [old.shape for old in before] == [new.shape for new in self._assigned_weights]:
+            for old, new in zip(before, self._assigned_weights, strict=True):
+                if new is not old:
+                    new.variable.storage.write(old.numpy())
 
     @property
     def variables(self) -> list[Variable]:

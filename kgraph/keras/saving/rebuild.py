@@ -18,14 +18,16 @@ def rebuild(
     safe_mode: bool = True,
     initialise: bool = True,
     keras_version: str | None = None,
+    room: float = float("inf"),
 ) -> Any:
     """The model (or layer) of a configuration {"class_name", "config"} in any form that Keras has written.
 
-    Without `initialise` weights are zeros, for a file to fill them. `keras_version` is what the file says wrote it.
+    Without `initialise` weights are zeros, for a file to fill them; they may have `room` bytes in all.
+    `keras_version` is what the file says wrote it.
     Raises what `read_model` raises, and FileError and GraphError for wiring that cannot be.
     """
     own = read_model(config, custom_objects, safe_mode, keras_version)
-    with nullcontext() if initialise else without_initialisers(), warnings.catch_warnings():
+    with nullcontext() if initialise else without_initialisers(room), warnings.catch_warnings():
         # The old spellings in a file are not its reader's doing.
         warnings.simplefilter("ignore", DeprecationWarning)
         return registry.deserialize(own, custom_objects)

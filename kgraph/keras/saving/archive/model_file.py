@@ -73,7 +73,9 @@ def read_archive(
         raise FileError(describe(f"{CONFIG} describes no model", expected="an object", got=type(config)))
     metadata = _metadata(archive)
     version = metadata.get("keras_version")
-    model = rebuild(config, custom_objects, safe_mode, initialise=False, keras_version=version)
+    with archive.file(WEIGHTS) as weights, open_file(weights) as root:
+        room = root.room
+    model = rebuild(config, custom_objects, safe_mode, initialise=False, keras_version=version, room=room)
     if not model.built:
         _build(model, config.get("build_config"))
     arguments = read_training(config.get("compile_config"), custom_objects, safe_mode) if compile else None

@@ -53,6 +53,11 @@ class Group:
         """File and group, for messages."""
         return f"{self._source.where}:{self._path}"
 
+    @property
+    def room(self) -> int:
+        """How many bytes may still be made of the file."""
+        return self._source.room
+
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
 

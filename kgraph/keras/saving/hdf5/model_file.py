@@ -87,7 +87,8 @@ def read_model_file(
                 where=root.where,
             )
         )
-    model = rebuild(parse_json(config), custom_objects, safe_mode, False, root.text("keras_version"))
+    version = root.text("keras_version")
+    model = rebuild(parse_json(config), custom_objects, safe_mode, False, version, root.room)
     weights = find_weights(root)
     if weights is None:
         raise FileError(describe("the file has no weights", expected="model_weights", where=root.where))

@@ -27,7 +27,7 @@ class Source:
         self.where = where
         self._stream = stream if stream.seekable() else BytesIO(stream.read())
         self.size = self._stream.seek(0, SEEK_END)
-        self._room = SMALL + RATIO * self.size
+        self.room = SMALL + RATIO * self.size
         self._place = ""
 
     def at(self, place: str) -> Source:
@@ -66,11 +66,11 @@ class Source:
 
     def check_room(self, size: int, what: str = "") -> None:
         """Raise FileError when so many bytes are more than an honest file of this size still holds."""
-        if size > self._room:
+        if size > self.room:
             raise FileError(
                 describe(
                     "the HDF5 file declares more data than it can hold",
-                    expected=f"{self._room} bytes or fewer from a file of {self.size}",
+                    expected=f"{self.room} bytes or fewer from a file of {self.size}",
                     got=size,
                     where=what or self._here,
                 )
@@ -79,7 +79,7 @@ class Source:
     def take(self, size: int) -> None:
         """Count bytes that are made of the file. Raises FileError when they are more than an honest file holds."""
         self.check_room(size)
-        self._room -= size
+        self.room -= size
 
     @property
     def _here(self) -> str:
