@@ -37,7 +37,7 @@ from kgraph.keras.layers.nodes import (
 from kgraph.keras.layers.weights import Weighted
 from kgraph.keras.layers.whole import as_one_call
 from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
-from kgraph.keras.utils.naming import to_snake_case, unique_name
+from kgraph.keras.utils.naming import given_name, to_snake_case, unique_name
 from kgraph.keras.utils.warn import warn_user
 from kgraph.ops.control import Gate, in_train_phase
 from kgraph.ops.shape import DimValue
@@ -82,8 +82,7 @@ class Layer(Weighted):
                     got=", ".join(sorted(unknown)),
                 )
             )
-        name = kwargs.get("name")
-        self.name: str = name or unique_name(to_snake_case(type(self).__name__))
+        self.name: str = given_name(kwargs.get("name")) or unique_name(to_snake_case(type(self).__name__))
         self._trainable = bool(kwargs.get("trainable", True))
         self._dtype = kwargs.get("dtype") or kwargs.get("input_dtype")
         self.built = False

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from kgraph.errors import FileError, describe
+from kgraph.errors import FileError, KgraphError, describe
 
 DEPTH = 160
 """Levels of lists and dicts: fifty models within each other, or seventy wrappers."""
@@ -18,6 +19,23 @@ ITEMS = 1_000_000
 """Lists, dicts and values together, each as often as it is mentioned. The largest models have some 100,000."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
+"""What Python raises when values of a file come to where nobody thought of such values."""
+
+
+@contextmanager
+def made_of(what: str) -> Iterator[None]:
+    """Whatever making an object of plain data raises inside becomes a FileError; kgraph's own errors stay."""
+    try:
+        yield
+    except KgraphError:
+        raise
+    except MISFITS as error:
+        raise FileError(
+            describe(f"{what} cannot be made as described", got=f"{type(error).__name__}: {error}"[:500])
+        ) from error
 
 
 def check_plain(config: Any) -> None:

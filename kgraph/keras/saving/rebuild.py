@@ -9,6 +9,7 @@ from typing import Any
 from kgraph.keras.layers import registry
 from kgraph.keras.layers.weights import without_initialisers
 from kgraph.keras.saving.dialects import read_model
+from kgraph.keras.saving.limits import made_of
 from kgraph.keras.utils.custom_objects import Objects
 
 
@@ -26,8 +27,10 @@ def rebuild(
     `keras_version` is what the file says wrote it.
     Raises what `read_model` raises, and FileError and GraphError for wiring that cannot be.
     """
-    own = read_model(config, custom_objects, safe_mode, keras_version)
+    with made_of("the model"):
+        own = read_model(config, custom_objects, safe_mode, keras_version)
     with nullcontext() if initialise else without_initialisers(room), warnings.catch_warnings():
         # The old spellings in a file are not its reader's doing.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return registry.deserialize(own, custom_objects)
+        with made_of("the model"):
+            return registry.deserialize(own, custom_objects)

@@ -6,6 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+from kgraph.errors import ArgumentTypeError, describe
+
 # A word begins at a capital that follows a small letter, or that small letters or digits follow.
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z0-9])")
 
@@ -37,6 +39,13 @@ def next_uid(prefix: str) -> int:
 def unique_name(prefix: str) -> str:
     """The prefix with the next number that it has not had yet: dense_1, then dense_2."""
     return f"{prefix}_{next_uid(prefix)}"
+
+
+def given_name(name: object) -> str | None:
+    """The name that a layer was given, or None. Raises `ArgumentTypeError` for what is no string."""
+    if not isinstance(name, str | None):
+        raise ArgumentTypeError(describe("bad name of a layer", expected="a string", got=repr(name)[:200]))
+    return name
 
 
 def reset_uids() -> None:

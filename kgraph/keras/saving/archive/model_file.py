@@ -19,6 +19,7 @@ from kgraph.keras.saving.archive.tree import has_graph
 from kgraph.keras.saving.archive.variables import read_state, write_state
 from kgraph.keras.saving.dialects import KERAS3, read_training, write_model, write_training
 from kgraph.keras.saving.hdf5.guard import open_file
+from kgraph.keras.saving.limits import made_of
 from kgraph.keras.saving.rebuild import rebuild
 from kgraph.keras.saving.state import extra_state, restore_extra_state
 
@@ -80,7 +81,8 @@ def read_archive(
         _build(model, config.get("build_config"))
     arguments = read_training(config.get("compile_config"), custom_objects, safe_mode) if compile else None
     if arguments is not None:
-        model.compile(**arguments)
+        with made_of("its training"):
+            model.compile(**arguments)
     with archive.file(WEIGHTS) as weights, open_file(weights) as root:
         read_state(model, root, by_name=True)
     restore_extra_state(model, metadata.get(STATE))

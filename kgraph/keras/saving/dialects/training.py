@@ -13,6 +13,7 @@ from kgraph.keras.saving.dialects.functions import function_entry, is_code, load
 from kgraph.keras.saving.dialects.known import KINDS, is_custom
 from kgraph.keras.saving.dialects.reading import Reader, without_foreign
 from kgraph.keras.saving.dialects.writing import KERAS2, Writer
+from kgraph.keras.saving.limits import made_of
 from kgraph.keras.utils.custom_objects import get_registered_name, get_registered_object
 
 ARGUMENTS = ("loss", "metrics", "weighted_metrics", "loss_weights", "sample_weight_mode")
@@ -28,7 +29,7 @@ def compile_arguments(config: Mapping[str, Any], reader: Reader) -> dict[str, An
     optimizer = config.get("optimizer_config", config.get("optimizer"))
     if optimizer is None:
         return None
-    with _hinting():
+    with _hinting(), made_of("its training"):
         return {
             "optimizer": revive(optimizer, "optimizers", reader),
             "loss": revive(config.get("loss") or None, "losses", reader),

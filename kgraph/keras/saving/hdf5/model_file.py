@@ -30,7 +30,7 @@ from kgraph.keras.saving.hdf5.weights_file import (
     write_list,
     write_weights,
 )
-from kgraph.keras.saving.limits import parse_json
+from kgraph.keras.saving.limits import made_of, parse_json
 from kgraph.keras.saving.optimizer_weights import match_state, state_to_save
 from kgraph.keras.saving.plain import to_json_text
 from kgraph.keras.saving.rebuild import rebuild
@@ -109,7 +109,8 @@ def _compile(root: Group, model: Any, custom_objects: Mapping[str, Any] | None, 
     arguments = read_training(parse_json(text), custom_objects, safe_mode)
     if arguments is None:
         return
-    model.compile(**arguments)
+    with made_of("its training"):
+        model.compile(**arguments)
     if "optimizer_weights" in root:
         names, datasets = read_list(root.group("optimizer_weights"))
         try:
