@@ -24,6 +24,11 @@ needs_jax = pytest.mark.skipif(
     reason='real Keras on JAX is not installed (extra "oracle")',
 )
 
+its_own_warnings = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning", "ignore:.* encountered in:RuntimeWarning"
+)
+"""A mark for tests in which Keras warns of its own affairs: it finds shapes by computing with uninitialised memory."""
+
 
 @cache
 def keras() -> Any:

@@ -17,11 +17,9 @@ from kgraph.errors import FileError
 from kgraph.keras.models import load_model
 from tests.keras.saving.archive.models import SHAPES, data_for, scramble, subclassed
 from tests.keras.saving.archive.test_variables import assert_same_predictions, pair
-from tests.oracle import keras, needs_keras
+from tests.oracle import its_own_warnings, keras, needs_keras
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning"
-)  # of Keras itself
+pytestmark = its_own_warnings
 MODELS = [build for build in SHAPES if build is not subclassed]
 each_model = pytest.mark.parametrize("build", MODELS, ids=lambda build: build.__name__)
 

@@ -12,11 +12,9 @@ import kgraph.keras
 from kgraph.keras.saving.archive.tree import class_name, group_name, places
 from kgraph.keras.saving.archive.variables import own_variables
 from tests.keras.saving.archive.models import SHAPES
-from tests.oracle import keras, needs_keras
+from tests.oracle import its_own_warnings, keras, needs_keras
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning"
-)  # of Keras itself
+pytestmark = its_own_warnings
 LAYERS = [name for name, kind in vars(kgraph.keras.layers).items() if isinstance(kind, type)]
 
 

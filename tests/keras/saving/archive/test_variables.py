@@ -15,11 +15,9 @@ from kgraph.errors import FileError
 from kgraph.keras.saving.archive import read_state, write_state
 from kgraph.keras.saving.hdf5.guard import open_file
 from tests.keras.saving.archive.models import SHAPES, data_for, scramble, subclassed
-from tests.oracle import keras, keras_value, needs_keras
+from tests.oracle import its_own_warnings, keras, keras_value, needs_keras
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning"
-)  # of Keras itself
+pytestmark = its_own_warnings
 each_model = pytest.mark.parametrize("build", SHAPES, ids=lambda build: build.__name__)
 
 
