@@ -102,7 +102,7 @@ def test_an_exception_becomes_one_line() -> None:
 
 
 def test_it_runs_as_a_module(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "kgraph.cli", "inspect", "nothing.h5"]
+    command = [sys.executable, "-m", "kgraph", "inspect", "nothing.h5"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True, check=False
     )

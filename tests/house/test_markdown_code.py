@@ -21,9 +21,7 @@ from tests.house.layout import ROOT, is_hidden
 FOLDERS = ("docs", "kgraph", "examples", "benchmarks")
 FOUND = (path for name in FOLDERS for path in (ROOT / name).rglob("*.md"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for path in FOUND if not is_hidden(path))])
-COMMAND = (
-    "import subprocess, sys; subprocess.run([sys.executable, '-m', 'kgraph.cli', *{arguments}], check=True)"
-)
+COMMAND = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'kgraph', *{arguments}], check=True)"
 OPT_OUT = re.compile(r"<!-- not run: \S.* -->")
 
 
