@@ -17,7 +17,7 @@ from kgraph.errors import FileError, describe
 from kgraph.ir.types import Array
 from kgraph.keras import models
 
-ARCHITECTURES: dict[str, Callable[[str], Any]] = {
+ARCHITECTURES: dict[str, Callable[..., Any]] = {
     ".json": models.model_from_json,
     ".yaml": models.model_from_yaml,
     ".yml": models.model_from_yaml,
@@ -79,7 +79,7 @@ def read_model(path: Path, arguments: argparse.Namespace, compile: bool = True) 
             )
         )
     if kind in ("json", "yaml"):
-        model: Any = ARCHITECTURES[path.suffix.lower()](path.read_text(encoding="utf-8"))
+        model: Any = ARCHITECTURES[path.suffix.lower()](path.read_bytes(), safe_mode=not arguments.unsafe)
         if arguments.weights is not None:
             model.load_weights(arguments.weights)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from kgraph import keras
 from kgraph.keras import layers
 from kgraph.plugins.onnx.summary import read_summary
-from tests.cli.command import fails, pictures, run, saved
+from tests.cli.command import fails, pictures, run, saved, trained
 
 CUSTOM = """
 from kgraph.keras.layers import Layer
@@ -41,6 +42,34 @@ def test_a_model_file_becomes_onnx(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "kind: float32[batch, 3]" in done.out
     found = predictions(tmp_path / "m.onnx", pictures(3))
     np.testing.assert_allclose(found, model.predict(pictures(3)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_an_architecture_and_its_weights_become_onnx(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    model, path = trained(), tmp_path / f"model.{suffix}"
+    path.write_text(model.to_json() if suffix == "json" else model.to_yaml(), encoding="utf-8")
+    model.save_weights(tmp_path / "weights.h5")
+    out = tmp_path / "m.onnx"
+    done = run(capsys, "convert", path, out, "--weights", tmp_path / "weights.h5")
+    assert (done.status, done.err) == (0, "")
+    np.testing.assert_allclose(
+        predictions(out, pictures(3)), model.predict(pictures(3)), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_an_architecture_without_weights_is_converted_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.json").write_text(trained().to_json(), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        done = run(capsys, "convert", tmp_path / "model.json", tmp_path / "m.onnx")
+    assert done.status == 0
+    assert done.err.startswith("kgraph: warning: ")
+    assert "new ones" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_the_options_reach_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +117,16 @@ def test_custom_layers_come_from_a_module_of_the_user(
     keras.utils.get_custom_objects().clear()
 
 
+def test_code_in_a_file_runs_only_when_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = keras.Sequential([layers.Dense(2, input_shape=(3,)), layers.Lambda(lambda x: x * 2.0)])
+    model.save(tmp_path / "m.h5")
+    assert "safe_mode" in fails(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx")
+    done = run(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx", "--unsafe")
+    assert done.status == 0
+
+
 def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, path = saved(tmp_path)
     out = tmp_path / "m.onnx"
@@ -95,6 +134,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "text.txt").write_text("no model", encoding="utf-8")
     (tmp_path / "empty.h5").write_bytes(b"")
     (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:5000])
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
     for name, problem in {
         "nothing.h5": "No such file",
@@ -102,6 +142,8 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         "text.txt": "no Keras model",
         "empty.h5": "no Keras model",
         "cut.h5": "cut.h5",
+        "broken.json": "JSON",
+        "binary.yaml": "YAML",
     }.items():
         assert problem in fails(capsys, "convert", tmp_path / name, out)
     assert "opset" in fails(capsys, "convert", path, out, "--opset", 30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,14 @@ def test_a_model_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix
     assert found["layers"][0]["output_shape"] == [None, 6, 6, 4]
     assert found["training"]["loss"] == "sparse_categorical_crossentropy"
     assert found["size"] == path.stat().st_size
+
+
+def test_an_architecture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.json").write_text(trained().to_json(), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        found = json.loads(run(capsys, "inspect", tmp_path / "m.json", "--json").out)
+    assert (found["kind"], found["training"]) == ("json", None)
 
 
 @pytest.mark.parametrize("name", ["w.h5", "m.weights.h5"])
