@@ -21,7 +21,7 @@ from benchmarks.schedule import Schedule, announced, say
 
 README = Path(__file__).parent / "README.md"
 LARGE = "resnet50"
-RUNS = 40
+HEATS = 5
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,7 +72,7 @@ class Conversions(Schedule):
                     if self.collect(source.name, contender, measure):
                         written[contender] = target
         self.operators |= {(name, contender): operators(path) for contender, path in written.items()}
-        for contender, times in race(written, SPECIMENS[name].inputs(), RUNS, threads).items():
+        for contender, times in race(written, SPECIMENS[name].inputs(), HEATS, threads).items():
             self.results.add(name, contender, {"run_ms": times})
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from benchmarks.models import Array
 
+RUNS = 20
+
 
 def operators(path: Path) -> Counter[str]:
     """How many nodes of each operator a file has, those in the bodies of loops among them."""
@@ -28,18 +30,24 @@ def operators(path: Path) -> Counter[str]:
     return count(onnx.load(str(path), load_external_data=False).graph)
 
 
-def race(paths: Mapping[str, Path], batch: Array, rounds: int, threads: int) -> dict[str, list[float]]:
-    """Milliseconds of each run of each file, one after the other in turn. Raises ValueError if they disagree."""
-    sessions = {name: _session(path, threads) for name, path in paths.items()}
-    outputs = [_run(session, batch)[1] for session in sessions.values()]
-    for output in outputs[1:]:
-        largest = float(np.max(np.abs(outputs[0])))
-        if not np.allclose(output, outputs[0], rtol=1e-3, atol=1e-4 * max(largest, 1e-3)):
-            raise ValueError(f"the files disagree by {np.max(np.abs(output - outputs[0]))} of {largest}")
-    times: dict[str, list[float]] = {name: [] for name in sessions}
-    for _ in range(rounds):
-        for name, session in sessions.items():
-            times[name].append(_run(session, batch)[0])
+def race(paths: Mapping[str, Path], batch: Array, heats: int, threads: int) -> dict[str, list[float]]:
+    """Milliseconds of RUNS runs of each file in each heat. Raises ValueError if the files disagree.
+
+    A session is alone while it runs: the threads of another would wait beside it, and take the cores from it.
+    """
+    times: dict[str, list[float]] = {name: [] for name in paths}
+    outputs: dict[str, Array] = {}
+    for _ in range(heats):
+        for name, path in paths.items():
+            session = _session(path, threads)
+            outputs[name] = _run(session, batch)[1]
+            times[name] += [_run(session, batch)[0] for _ in range(RUNS)]
+            del session
+    first, *others = outputs.values()
+    largest = float(np.max(np.abs(first)))
+    for output in others:
+        if not np.allclose(output, first, rtol=1e-3, atol=1e-4 * max(largest, 1e-3)):
+            raise ValueError(f"the files disagree by {np.max(np.abs(output - first))} of {largest}")
     return times
 
 
