@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras import backend as K
 from kgraph.keras.legacy import legacy
@@ -161,6 +163,11 @@ class Nadam(_Moments):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.schedule_decay = float(schedule_decay)
         self._product = self.add_variable((), "ones", name="u_product")
+
+    def scalars_after(self, steps: int) -> list[np.ndarray[Any, Any]]:
+        t = np.arange(1, steps + 1)
+        product = np.prod(self.beta_1 * (1.0 - 0.5 * 0.96 ** (self.schedule_decay * t)))
+        return [product.astype(self._product.dtype)]
 
     def begin_step(self, learning_rate: Tensor) -> Tensor:
         """Keeps the factors of m', g and epsilon, after multiplying through by sqrt(1 - beta_2^t)."""

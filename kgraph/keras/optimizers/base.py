@@ -242,6 +242,13 @@ class Optimizer:
         """Group after group, the slots of one weight after those of another."""
         return [self.slot(name, param) for group in groups for param in self._params for name in group]
 
+    def scalars_after(self, steps: int) -> list[np.ndarray[Any, Any]]:
+        """What the variables that belong to no weight hold after so many steps: for files that leave them out.
+
+        That they keep their values is all that is known here; a subclass may know better.
+        """
+        return [scalar.numpy() for scalar in self._scalars]
+
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """The values of `weights`."""
         return [weight.numpy() for weight in self.weights]

@@ -19,7 +19,7 @@ import numpy as np
 from kgraph.errors import FileError, describe
 from kgraph.ir.types import Array
 from kgraph.keras.optimizers import Adam, Optimizer
-from kgraph.keras.saving.layer_weights import Source, file_names
+from kgraph.keras.saving.layer_weights import Made, Source, file_names
 from kgraph.keras.tensor import Variable
 
 
@@ -60,7 +60,7 @@ def match_state(
     for variables in orders:
         wanted = [variable.shape for variable in variables]
         if shapes[: len(wanted)] == wanted and _idle(shapes[len(wanted) :], wanted):
-            return list(zip(variables, sources, strict=False))
+            return _with_scalars(optimizer, list(zip(variables, sources, strict=False)))
     raise FileError(
         describe(
             f"the file holds the state of another optimizer than {type(optimizer).__name__}",
@@ -68,6 +68,21 @@ def match_state(
             got=shapes,
         )
     )
+
+
+def _with_scalars(optimizer: Any, plan: list[tuple[Variable, Source]]) -> list[tuple[Variable, Source]]:
+    """A plan with the variables of an optimizer that the file leaves out, where they follow from the iterations."""
+    planned = {id(variable): source for variable, source in plan}
+    scalars, iterations = getattr(optimizer, "_scalars", ()), getattr(optimizer, "iterations", None)
+    if all(id(scalar) in planned for scalar in scalars) or id(iterations) not in planned:
+        return plan
+    values = optimizer.scalars_after(int(planned[id(iterations)].read()))
+    made = zip(scalars, values, strict=True)
+    return plan + [(s, _constant(value)) for s, value in made if id(s) not in planned]
+
+
+def _constant(value: Any) -> Made:
+    return Made(value.shape, lambda: value)
 
 
 def _orders(optimizer: Any, names: Sequence[str]) -> list[list[Variable]]:

@@ -207,4 +207,4 @@ def _check_names(value: Mapping[str, Any], names: Sequence[str], what: str) -> N
 def _as_list(item: Any) -> list[Any]:
     if item is None:
         return []
-    return list(item) if isinstance(item, list | tuple) else [item]
+    return [one for one in item if one is not None] if isinstance(item, list | tuple) else [item]

@@ -6,7 +6,7 @@ named "0", "1", … Since Keras 3.8 an attribute of `vars` has the name of the l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from kgraph.keras.layers.base import Layer
 from kgraph.keras.optimizers import Optimizer
 from kgraph.keras.saving.archive.tree import places
 from kgraph.keras.saving.hdf5.guard import Dataset, Group
+from kgraph.keras.saving.hdf5.weights_file import fill
+from kgraph.keras.saving.optimizer_weights import match_state
 from kgraph.keras.tensor import Variable
 from kgraph.keras.utils.warn import warn_user
 
@@ -185,10 +187,21 @@ def _read_optimizer(model: Any, root: Group) -> None:
     if len(own_variables(optimizer)) != len(datasets):
         optimizer._build_for(model.trainable_weights)
     problem = _problem(optimizer, path, datasets)
-    if problem:
-        warn_user(f"training starts with a fresh optimizer: {problem}")
-    else:
+    if not problem:
         Match(optimizer, datasets).read()
+        return
+    try:  # tf.keras leaves out the learning rate, and what follows from the number of steps
+        fill(match_state(optimizer, ["iteration"], list(_in_order(datasets))))
+    except FileError:
+        warn_user(f"training starts with a fresh optimizer: {problem}")
+
+
+def _in_order(datasets: Mapping[str, Dataset]) -> Iterator[Dataset]:
+    """The datasets 0, 1, … as far as there are such."""
+    for number in range(len(datasets)):
+        if str(number) not in datasets:
+            return
+        yield datasets[str(number)]
 
 
 def _join(*parts: str) -> str:

@@ -56,6 +56,8 @@ EVERY_LAYER = Form(
 _1D = _frozen(data_format="channels_last")
 _ANY = object()  # as a value of a table: whatever it is, it says nothing to us
 _SEED = _frozen(seed=None)
+# tf.keras derives these layers from a convolution, whose kernel they do not have.
+_NO_KERNEL = _frozen(groups=1, kernel_initializer=_ANY, kernel_regularizer=_ANY, kernel_constraint=_ANY)
 _NORMALIZATION = _frozen(
     renorm=False,
     renorm_clipping=None,
@@ -88,8 +90,8 @@ LAYERS: Mapping[str, Form] = _frozen(
     Conv3DTranspose=Form(foreign=_frozen(groups=1), newer=_frozen(dilation_rate=(1, 1, 1))),
     Conv1DTranspose=Form(foreign=_frozen(groups=1)),
     Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D, single=("cropping",)),
-    DepthwiseConv2D=Form(foreign=_frozen(groups=1, filters=None, kernel_initializer=_ANY)),
-    DepthwiseConv1D=Form(foreign=_frozen(groups=1, filters=None, kernel_initializer=_ANY)),
+    DepthwiseConv2D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
+    DepthwiseConv1D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
     Embedding=Form(dropped=_frozen(input_length=_ANY), foreign=_frozen(sparse=False, dropout=0.0)),
     Flatten=Form(before=_1D),
     GaussianDropout=Form(newer=_SEED),
@@ -109,8 +111,8 @@ LAYERS: Mapping[str, Form] = _frozen(
     MaxPooling1D=Form(before=_1D),
     Merge=_OWN,
     RNN=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False)),
-    SeparableConv1D=Form(foreign=_frozen(groups=1, kernel_initializer=_ANY), before=_1D),
-    SeparableConv2D=Form(foreign=_frozen(groups=1, kernel_initializer=_ANY)),
+    SeparableConv1D=Form(foreign=_NO_KERNEL, before=_1D),
+    SeparableConv2D=Form(foreign=_NO_KERNEL),
     SimpleRNN=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_STEPS),
     SimpleRNNCell=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_SEED),
     SpatialDropout1D=_SPATIAL_DROPOUT,

@@ -93,6 +93,8 @@ def _object(item: Mapping[str, Any], kind: str, reader: Reader) -> Any:
     config = without_foreign(config, form, name)
     if reader.era in (1, 2):
         config = {**_before(name, form, config, reader), **config}
+    if reader.genuine and config.get("clipnorm"):
+        config["global_clipnorm"] = config.pop("clipnorm")  # then the norm was that of all gradients together
     if config.get("reduction") == "auto":
         config["reduction"] = "sum_over_batch_size"
     if kind == "losses":

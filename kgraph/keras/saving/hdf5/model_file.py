@@ -18,6 +18,7 @@ from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.keras.layers import registry
 from kgraph.keras.saving.archive.tree import has_graph
 from kgraph.keras.saving.dialects import KERAS2, read_training, write_model, write_training
+from kgraph.keras.saving.dialects.era import OURS
 from kgraph.keras.saving.hdf5.attributes import write_text
 from kgraph.keras.saving.hdf5.guard import Group
 from kgraph.keras.saving.hdf5.weights_file import (
@@ -87,26 +88,30 @@ def read_model_file(
                 where=root.where,
             )
         )
-    version = root.text("keras_version")
-    model = rebuild(parse_json(config), custom_objects, safe_mode, False, version, root.room)
+    described, version = parse_json(config), root.text("keras_version")
+    if isinstance(described, Mapping) and described.get("backend") == OURS:
+        version = None
+    model = rebuild(described, custom_objects, safe_mode, False, version, root.room)
     weights = find_weights(root)
     if weights is None:
         raise FileError(describe("the file has no weights", expected="model_weights", where=root.where))
     read_weights(weights, model)
     if compile:
-        _compile(root, model, custom_objects, safe_mode)
+        _compile(root, model, custom_objects, safe_mode, version)
     state = root.text(STATE)
     if state is not None:
         restore_extra_state(model, parse_json(state))
     return model
 
 
-def _compile(root: Group, model: Any, custom_objects: Mapping[str, Any] | None, safe_mode: bool) -> None:
+def _compile(
+    root: Group, model: Any, custom_objects: Mapping[str, Any] | None, safe_mode: bool, version: str | None
+) -> None:
     text = root.text("training_config")
     if text is None:
         warn_user("the file does not say how the model is trained: it is not compiled")
         return
-    arguments = read_training(parse_json(text), custom_objects, safe_mode)
+    arguments = read_training(parse_json(text), custom_objects, safe_mode, version)
     if arguments is None:
         return
     with made_of("its training"):
