@@ -25,37 +25,48 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self._stack: list[Layer] = []
-        for layer in layers or []:
-            self.add(layer)
+        self._add(list(layers or []))
 
     def add(self, layer: Any) -> None:
         """Put a layer (or model, or Input tensor) on top. Raises ArgumentTypeError for anything else."""
-        if isinstance(layer, Tensor) and layer._keras_history is not None:
-            layer = layer._keras_history[0]
-        if not isinstance(layer, Layer):
+        self._add([layer])
+
+    def _add(self, added: list[Any]) -> None:
+        """Put layers on top, all or none: the graph is made once, however many there are."""
+        before = len(self._stack)
+        taken = {layer.name for layer in self._stack}
+        try:
+            for item in added:
+                layer = self._as_layer(item)
+                if layer.name in taken:
+                    raise ArgumentError(
+                        describe(
+                            "layer names must be unique in a model",
+                            got=f"{layer.name!r} twice",
+                            where=self.name,
+                        )
+                    )
+                taken.add(layer.name)
+                self._stack.append(layer)
+            self._extend(self._stack[before:])
+        except BaseException:
+            del self._stack[before:]
+            raise
+        self._forget_compiled()
+
+    def _as_layer(self, item: Any) -> Layer:
+        if isinstance(item, Tensor) and item._keras_history is not None:
+            item = item._keras_history[0]
+        if not isinstance(item, Layer):
             raise ArgumentTypeError(
                 describe(
                     "only layers can be added",
                     expected="a Layer, a model or an Input",
-                    got=repr(layer),
+                    got=repr(item),
                     where=self.name,
                 )
             )
-        if any(layer is other for other in self._stack) or layer.name in [
-            other.name for other in self._stack
-        ]:
-            raise ArgumentError(
-                describe(
-                    "layer names must be unique in a model", got=f"{layer.name!r} twice", where=self.name
-                )
-            )
-        self._stack.append(layer)
-        try:
-            self._extend()
-        except BaseException:
-            self._stack.pop()
-            raise
-        self._forget_compiled()
+        return item
 
     def pop(self) -> None:
         """Take the top layer away. Raises ArgumentTypeError when there is none."""
@@ -119,27 +130,27 @@ class Sequential(Model):
         batch = None if isinstance(tensor.value, Constant) else tensor.shape[0]
         self.build((batch, *tensor.shape[1:]))
 
-    def _extend(self) -> None:
-        """After an addition: apply the new layer to the output, or start the graph if the first layer allows."""
+    def _extend(self, added: list[Layer]) -> None:
+        """After an addition: apply the new layers to the output, or start the graph if the first layer allows."""
         if self._is_graph_network:
-            self._grow([self._stack[-1]], self._nested_inputs, self._nested_outputs)
-        elif len(self._stack) == 1:
-            self._start(self._stack[0])
+            self._grow(added, self._nested_inputs, self._nested_outputs)
+        elif added and len(self._stack) == len(added):
+            self._start(added[0], added[1:])
 
-    def _start(self, first: Any) -> None:
+    def _start(self, first: Any, above: list[Layer]) -> None:
         """Start the graph at the bottom layer, where it says what it takes."""
         branches = getattr(first, "branches", None)
         if branches is not None:  # the old Merge([left, right]): the inputs are those of the branches
-            self._grow([], [t for branch in branches for t in branch_inputs(branch)], first.merged())
+            self._grow(above, [t for branch in branches for t in branch_inputs(branch)], first.merged())
         elif isinstance(first, InputLayer):
-            self._grow([], first.input, first.input)
+            self._grow(above, first.input, first.input)
         elif getattr(first, "inputs", None):  # a model: it gets inputs like its own
             inputs = map_structure(_input_like, first._nested_inputs)
-            self._grow([first], inputs, inputs)
+            self._grow([first, *above], inputs, inputs)
         elif hasattr(first, "batch_input_shape"):
             kind = first._dtype if isinstance(first._dtype, str) else getattr(first, "input_dtype", None)
             inputs = Input(batch_shape=first.batch_input_shape, dtype=kind, name=self._input_name())
-            self._grow([first], inputs, inputs)
+            self._grow([first, *above], inputs, inputs)
 
     def _grow(self, layers: list[Layer], inputs: Any, outputs: Any) -> None:
         """Apply layers to `outputs`. When one refuses, the graph and the layers are as before."""
@@ -178,8 +189,7 @@ class Sequential(Model):
         """A new model with new weights. A bare list of layers, as Keras 1 wrote, is understood."""
         layers = config if isinstance(config, list) else config["layers"]
         model = cls(name=None if isinstance(config, list) else config.get("name"))
-        for layer in layers:
-            model.add(deserialize(layer, custom_objects))
+        model._add([deserialize(layer, custom_objects) for layer in layers])
         shape = None if isinstance(config, list) else config.get("build_input_shape")
         if shape and not model._is_graph_network:
             model.build(shape)

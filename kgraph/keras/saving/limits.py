@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,8 @@ DEPTH = 160
 ITEMS = 1_000_000
 """Lists, dicts and values together, each as often as it is mentioned. The largest models have some 100,000."""
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and content with a string that does not end: any text is read once.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
@@ -64,10 +66,7 @@ def check_plain(config: Any) -> None:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON text as plain data. Raises FileError for what is not JSON, and for what is nested too deeply.
-
-    A key that occurs twice in an object is refused: readers differ in which of the two they believe.
-    """
+    """JSON text as plain data. Raises FileError for what is not JSON, is nested too deeply, or has a key twice."""
     if isinstance(text, bytes | bytearray):
         try:
             text = bytes(text).decode("utf-8")
@@ -100,9 +99,12 @@ def _refuse_depth() -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise FileError(describe("a key occurs twice in a configuration", got=twice))
-    return made
+    refuse_twice([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def refuse_twice(keys: list[str]) -> None:
+    """Raise FileError for a key that occurs twice: readers differ in which of the two they believe."""
+    if len(set(keys)) != len(keys):
+        twice = Counter(keys).most_common(1)[0][0]
+        raise FileError(describe("a key occurs twice in a configuration", got=twice[:200]))

@@ -10,9 +10,13 @@ from kgraph.errors import ArgumentTypeError, FileError, describe
 from kgraph.keras.layers import registry
 from kgraph.keras.saving.dialects import KERAS2, write_model
 from kgraph.keras.saving.hdf5.weights_file import KERAS_VERSION
-from kgraph.keras.saving.limits import DEPTH, parse_json
+from kgraph.keras.saving.limits import DEPTH, parse_json, refuse_twice
 from kgraph.keras.saving.rebuild import rebuild
 from kgraph.keras.utils.custom_objects import Objects
+
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+LONGEST_NUMBER = 400
+"""Characters of a number in YAML, which no float needs."""
 
 
 def architecture(model: Any) -> dict[str, Any]:
@@ -86,22 +90,36 @@ def parse_yaml(text: str | bytes) -> Any:
                     describe("a configuration is nested too deeply", expected=f"at most {DEPTH} levels")
                 )
         return yaml.load(text, Loader=loader)  # a safe loader, and tuples
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileError(describe("a configuration is not YAML", got=str(error)[:300])) from None
+    except FileError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:  # ValueError also for dates and numbers that cannot be
+        mark = getattr(error, "problem_mark", None)
+        problem = error.problem if mark else str(error).splitlines()[0][:300]  # type: ignore[union-attr]
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise FileError(describe("a configuration is not YAML", got=problem, where=where)) from None
 
 
 @cache
 def _loader() -> Any:
-    """The safe loader of yaml, which also knows tuples and refuses a key that occurs twice."""
+    """The safe loader of yaml, which also knows tuples, and refuses what takes more work than its text is long.
+
+    Such are keys that are tuples of tuples, for their hashes, and merged mappings, when both are made of aliases, and
+    endless numbers to the base of 60. Keys are strings, each once.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if len(set(keys)) != len(keys):
-                twice = next(key for key in keys if keys.count(key) > 1)
-                raise FileError(describe("a key occurs twice in a configuration", got=twice))
+            for key, _ in node.value:
+                if key.tag != "tag:yaml.org,2002:str":
+                    raise yaml.constructor.ConstructorError(None, None, "a key is no string", key.start_mark)
+            refuse_twice([key.value for key, _ in node.value])
             return super().construct_mapping(node, deep)
+
+        def construct_scalar(self, node: Any) -> Any:
+            if len(node.value) > LONGEST_NUMBER and node.tag in NUMBERS:
+                raise yaml.constructor.ConstructorError(None, None, "a number is too long", node.start_mark)
+            return super().construct_scalar(node)
 
     Loader.add_constructor(
         "tag:yaml.org,2002:python/tuple",
