@@ -31,6 +31,7 @@ FINE = (
     "ShapeError",
     "DataError",
     "GraphError",
+    "NotBuiltError",
     "UnsupportedError",
 )
 """Outcomes that are no failures: the variant is sound, or one of kgraph's errors says what is wrong with it."""
