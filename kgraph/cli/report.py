@@ -131,4 +131,4 @@ def _brief(value: Any) -> str:
         return ", ".join(f"{key}: {_brief(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_brief, value))
-    return str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -71,12 +71,12 @@ def read_bundle(folder: str | os.PathLike[str]) -> BundleSummary:
             outputs={name: _ports(function["outputs"]) for name, function in functions.items()},
             state=dict(Counter(str(entry["role"]) for entry in manifest["state"])),
             parameters=sum(
-                prod(entry["shape"])
+                prod(_shape(entry, int))
                 for entry in manifest["state"]
                 if entry["role"] in ("weight", "statistic")
             ),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(
@@ -90,4 +90,14 @@ def read_bundle(folder: str | os.PathLike[str]) -> BundleSummary:
 
 def _ports(entries: list[dict[str, Any]]) -> tuple[Port, ...]:
     """Inputs or outputs that are no state."""
-    return tuple(Port(e["name"], e["dtype"], tuple(e["shape"])) for e in entries if "state" not in e)
+    return tuple(
+        Port(str(e["name"]), str(e["dtype"]), _shape(e, int, str)) for e in entries if "state" not in e
+    )
+
+
+def _shape(entry: dict[str, Any], *kinds: type) -> tuple[Any, ...]:
+    """The sizes of an input, output or state. Raises ValueError for what is none."""
+    sizes = entry["shape"]
+    if not isinstance(sizes, list) or not all(isinstance(size, kinds) for size in sizes):
+        raise ValueError(f"{sizes!r:.200} is no shape")
+    return tuple(sizes)

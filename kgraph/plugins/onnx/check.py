@@ -33,7 +33,7 @@ def open_session(path: str, device: Device | None = None) -> Any:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such file: {path}")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised; the log would say it a second time
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as in session.py
     try:
         return onnxruntime.InferenceSession(path, options, providers=(device or Device()).providers())
@@ -48,8 +48,12 @@ def run_by_name(path: str, arrays: Mapping[str, Array], device: Device | None = 
     BackendError when the run fails.
     """
     session = open_session(path, device)
-    leaves = session.get_inputs()
-    names = [leaf.name for leaf in leaves]
+    try:
+        leaves = [(leaf.name, leaf.type, list(leaf.shape)) for leaf in session.get_inputs()]
+        outputs = [leaf.name for leaf in session.get_outputs()]
+    except UnicodeDecodeError as error:
+        raise FileError(describe("a name in the file is no text", got=error, where=path)) from error
+    names = [name for name, _, _ in leaves]
     given = dict(zip(names, arrays.values(), strict=True)) if len(arrays) == len(names) == 1 else dict(arrays)
     if set(given) != set(names):
         raise DataError(
@@ -57,27 +61,25 @@ def run_by_name(path: str, arrays: Mapping[str, Array], device: Device | None = 
                 "the arrays are not the inputs", expected=", ".join(names), got=", ".join(given) or "none"
             )
         )
-    feeds = {leaf.name: _fit(leaf, given[leaf.name]) for leaf in leaves}
-    outputs = [leaf.name for leaf in session.get_outputs()]
+    feeds = {name: _fit(name, kind, shape, given[name]) for name, kind, shape in leaves}
     try:
         return dict(zip(outputs, session.run(None, feeds), strict=True))
     except Exception as error:
         raise BackendError(describe("onnxruntime failed", got=error, where=path)) from error
 
 
-def _fit(leaf: Any, array: Array) -> Array:
+def _fit(name: str, kind: str, shape: list[Any], array: Array) -> Array:
     """An array in the type that an input has; numbers may only lose precision."""
-    wanted = _DTYPES.get(leaf.type, "")
-    sizes = [size if isinstance(size, int) else None for size in leaf.shape]
+    wanted = _DTYPES.get(kind, "")
+    sizes = [size if isinstance(size, int) else None for size in shape]
     fits = len(sizes) == array.ndim and all(
         size in (None, length) for size, length in zip(sizes, array.shape, strict=True)
     )
     if not wanted or not fits or not np.can_cast(array.dtype, wanted, "same_kind"):
-        shape = ", ".join(str(size) for size in leaf.shape)
         raise DataError(
             describe(
-                f"input {leaf.name!r} does not fit",
-                expected=f"{wanted or leaf.type}[{shape}]",
+                f"input {name!r} does not fit",
+                expected=f"{wanted or kind}[{', '.join(map(str, shape))}]",
                 got=f"{array.dtype}{list(array.shape)}",
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -75,11 +76,13 @@ def write_model(
 
     Weights go into a file beside it, `<name>.data`, when they are more than a protobuf message can hold, or when
     `external_data` asks for it. `verify` is called with the path of the draft, and may raise.
-    Raises UnsupportedError when the ONNX checker refuses the model.
+    Raises UnsupportedError when the ONNX checker refuses the model, IsADirectoryError.
     """
     import onnx
 
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     proto, weights = model.proto, model.weights
     large = sum(array.nbytes for array in weights.values()) > _LARGEST_MESSAGE

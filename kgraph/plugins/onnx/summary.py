@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,20 +75,23 @@ def summarize(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> Summary:
     from onnx import helper
 
     def dtype(number: int) -> str:
-        return str(np.dtype(helper.tensor_dtype_to_np_dtype(number)))
+        try:
+            return str(np.dtype(helper.tensor_dtype_to_np_dtype(number)))
+        except KeyError:
+            return f"type {number}"
 
     def port(info: onnx.ValueInfoProto) -> Port:
         tensor = info.type.tensor_type
-        sizes = (d.dim_param if d.HasField("dim_param") else _size(d) for d in tensor.shape.dim)
-        return Port(info.name, dtype(tensor.elem_type) if tensor.elem_type else "?", tuple(sizes))
+        sizes = (_text(d.dim_param) if d.HasField("dim_param") else _size(d) for d in tensor.shape.dim)
+        return Port(_text(info.name), dtype(tensor.elem_type) if tensor.elem_type else "?", tuple(sizes))
 
     tensors = list(_tensors(proto.graph))
     # Index vectors and bare numbers are made by the converter; what has learnt is a floating-point array.
     floats: Counter[str] = Counter()
     for tensor in tensors:
         if tensor.dims and "float" in (kind := dtype(tensor.data_type)):
-            floats[kind] += int(np.prod(tensor.dims))
-    beside = sorted({e.value for t in tensors for e in t.external_data if e.key == "location"})
+            floats[kind] += prod(tensor.dims)
+    beside = sorted({_text(e.value) for t in tensors for e in t.external_data if e.key == "location"})
     folder, names = Path(path).parent, {tensor.name for tensor in proto.graph.initializer}
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     files = [Path(path), *(folder / name for name in beside)]
@@ -102,7 +106,7 @@ def summarize(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> Summary:
         inputs=tuple(port(info) for info in proto.graph.input if info.name not in names),
         outputs=tuple(port(info) for info in proto.graph.output),
         external=tuple(beside),
-        metadata={entry.key: entry.value for entry in proto.metadata_props},
+        metadata={_text(entry.key): _text(entry.value) for entry in proto.metadata_props},
     )
 
 
@@ -115,7 +119,7 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
     from google.protobuf.message import DecodeError
 
     try:
-        proto = onnx.load_model(str(path), load_external_data=False)
+        proto = onnx.load_model(str(path), format="protobuf", load_external_data=False)
     except DecodeError as error:
         raise FileError(describe("not an ONNX model", got=str(error), where=str(path))) from error
     if not proto.ir_version or not proto.graph.output:
@@ -136,9 +140,15 @@ def _size(dim: Any) -> int | str:
     return int(dim.dim_value) if dim.HasField("dim_value") else ""
 
 
+def _text(value: str | bytes) -> str:
+    """A string of a protobuf message, which is bytes where it is not UTF-8."""
+    return value if isinstance(value, str) else value.decode(errors="backslashreplace")
+
+
 def _op_types(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
     for node in nodes:
-        yield f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+        kind = _text(node.op_type)
+        yield f"{_text(node.domain)}::{kind}" if node.domain else kind
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 yield from _op_types(attribute.g.node)
