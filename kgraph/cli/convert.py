@@ -50,9 +50,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Turn a Keras model into an ONNX file, or into a training bundle, and check that it computes the same."""
+    _refuse_same_file(arguments)
     summary = _bundle(arguments) if arguments.training_bundle else _inference(arguments)
     print(json.dumps(summary.as_dict(), indent=1) if arguments.json else summary)
     return 0
+
+
+def _refuse_same_file(arguments: argparse.Namespace) -> None:
+    output: Path = arguments.output
+    for read in (arguments.model, arguments.weights, arguments.samples):
+        if read is not None and read.exists() and output.exists() and output.samefile(read):
+            raise ArgumentError(
+                describe("the output would replace what is read", expected="another name", got=str(output))
+            )
 
 
 def _inference(arguments: argparse.Namespace) -> Any:

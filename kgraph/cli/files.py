@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import sys
 import warnings
 import zipfile
@@ -56,7 +57,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODULE",
-        help="import this module first: custom layers that it registers may be in the file",
+        help="import this module first: its custom layers may be in the file",
     )
     parser.add_argument(
         "--unsafe",
@@ -70,7 +71,7 @@ def read_model(path: Path, arguments: argparse.Namespace, compile: bool = True) 
 
     Raises FileNotFoundError, ImportError for a module that is not there, FileError for what is no Keras model.
     """
-    _import_modules(arguments.modules)
+    custom = _import_modules(arguments.modules)
     kind = kind_of(path)
     if kind in ("onnx", "bundle"):
         raise FileError(
@@ -79,7 +80,8 @@ def read_model(path: Path, arguments: argparse.Namespace, compile: bool = True) 
             )
         )
     if kind in ("json", "yaml"):
-        model: Any = ARCHITECTURES[path.suffix.lower()](path.read_bytes(), safe_mode=not arguments.unsafe)
+        build = ARCHITECTURES[path.suffix.lower()]
+        model: Any = build(path.read_bytes(), custom, safe_mode=not arguments.unsafe)
         if arguments.weights is not None:
             model.load_weights(arguments.weights)
         else:
@@ -89,19 +91,34 @@ def read_model(path: Path, arguments: argparse.Namespace, compile: bool = True) 
         return model
     if arguments.weights is not None:
         raise FileError(describe("--weights goes with JSON or YAML", got=kind, where=str(path)))
-    return models.load_model(path, compile=compile, safe_mode=not arguments.unsafe)
+    return models.load_model(path, custom, compile=compile, safe_mode=not arguments.unsafe)
 
 
-def _import_modules(names: list[str]) -> None:
-    """Import modules, those in the current folder among them, as `python -m` would."""
+def _import_modules(names: list[str]) -> dict[str, Any]:
+    """Import modules, those in the current folder among them, as `python -m` would.
+
+    The classes with a configuration that their packages define, by name: whoever names a module trusts it with these.
+    """
     if names and "" not in sys.path:
         sys.path.insert(0, "")
+    found: dict[str, Any] = {}
     for name in names:
-        importlib.import_module(name)
+        for key, item in vars(importlib.import_module(name)).items():
+            own = getattr(item, "__module__", "").partition(".")[0] == name.partition(".")[0]
+            if own and inspect.isclass(item) and hasattr(item, "get_config"):
+                found[key] = item
+    return found
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """The arrays of an .npz file, by name. Raises FileNotFoundError, FileError for anything else."""
+    with path.open("rb") as stream:
+        if not zipfile.is_zipfile(stream):
+            raise FileError(
+                describe(
+                    "this is no file of arrays", expected=".npz, as numpy.savez writes it", where=str(path)
+                )
+            )
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

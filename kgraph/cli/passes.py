@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.training:
             compiler.lower(step_function(model), "onnx")
         else:
-            compiler.lower(trace_predict(model).function, "onnx", freeze=True)
+            compiler.lower(trace_predict(model._require_graph()).function, "onnx", freeze=True)
     print(watcher.table())
     total = sum(record.seconds for record in watcher.records)
     first, last = watcher.records[0], watcher.records[-1]

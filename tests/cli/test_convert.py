@@ -117,12 +117,43 @@ def test_custom_layers_come_from_a_module_of_the_user(
     keras.utils.get_custom_objects().clear()
 
 
+def test_classes_of_an_imported_module_need_not_be_registered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = CUSTOM.replace('@register_keras_serializable("house")', "")
+    (tmp_path / "bare_layers.py").write_text(bare, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("bare_layers")
+    model = keras.Sequential([layers.Dense(2, input_shape=(3,)), module.Twice()])
+    for name in ("m.h5", "m.keras", "m.json"):
+        path = tmp_path / name
+        path.write_text(model.to_json(), encoding="utf-8") if name == "m.json" else model.save(path)
+        given = ["--weights", tmp_path / "m.h5"] if name == "m.json" else []
+        assert "--import" in fails(capsys, "convert", path, tmp_path / "m.onnx", *given)
+        done = run(capsys, "convert", path, tmp_path / "m.onnx", "--import", "bare_layers", *given)
+        assert (done.status, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("given", ["model.h5", "w.h5", "in.npz"])
+def test_what_is_read_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str) -> None:
+    model, path = saved(tmp_path)
+    (tmp_path / "m.json").write_text(model.to_json(), encoding="utf-8")
+    model.save_weights(tmp_path / "w.h5")
+    np.savez(tmp_path / "in.npz", x=pictures(2))
+    before = (tmp_path / given).read_bytes()
+    others = ["--weights", tmp_path / "w.h5", "--samples", tmp_path / "in.npz"]
+    read = [path] if given == "model.h5" else [tmp_path / "m.json", *others]
+    line = fails(capsys, "convert", read[0], tmp_path / "." / given, *read[1:])
+    assert "would replace" in line
+    assert (tmp_path / given).read_bytes() == before
+
+
 def test_code_in_a_file_runs_only_when_it_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = keras.Sequential([layers.Dense(2, input_shape=(3,)), layers.Lambda(lambda x: x * 2.0)])
     model.save(tmp_path / "m.h5")
-    assert "safe_mode" in fails(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx")
+    assert "--unsafe" in fails(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx")
     done = run(capsys, "convert", tmp_path / "m.h5", tmp_path / "m.onnx", "--unsafe")
     assert done.status == 0
 
@@ -133,6 +164,8 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     model.save_weights(tmp_path / "w.h5")
     (tmp_path / "text.txt").write_text("no model", encoding="utf-8")
     (tmp_path / "empty.h5").write_bytes(b"")
+    (tmp_path / "cut.keras").write_bytes(saved(tmp_path, ".keras")[1].read_bytes()[:5000])
+    model.save_weights(tmp_path / "m.weights.h5")
     (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:5000])
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
@@ -141,7 +174,9 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         "w.h5": "no architecture",
         "text.txt": "no Keras model",
         "empty.h5": "no Keras model",
+        "m.weights.h5": "weights alone",
         "cut.h5": "cut.h5",
+        "cut.keras": "cut.keras",
         "broken.json": "JSON",
         "binary.yaml": "YAML",
     }.items():
@@ -150,6 +185,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "target_ort" in fails(capsys, "convert", path, out, "--target-ort", "new")
     assert "batch" in fails(capsys, "convert", path, out, "--batch", 0)
     assert "--weights" in fails(capsys, "convert", path, out, "--weights", tmp_path / "w.h5")
+    assert f"Is a directory: {tmp_path}" in fails(capsys, "convert", path, tmp_path)
     assert not out.exists()
 
 

@@ -8,7 +8,14 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
-from kgraph.errors import ArgumentError, ArgumentTypeError, FileError, UnsupportedError, describe
+from kgraph.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileError,
+    KgraphError,
+    UnsupportedError,
+    describe,
+)
 from kgraph.keras.saving.archive import (
     is_keras3,
     read_archive,
@@ -67,11 +74,12 @@ def load_model(
     Raises FileNotFoundError, FileError for a damaged, hostile or foreign file, ArgumentError for unknown names.
     """
     _refuse_keywords("load_model", kwargs, {"options": (None,)})
-    if _kind_to_read(filepath) == ARCHIVE:
-        with _opened(filepath) as file:
-            return read_archive(file, custom_objects, compile, safe_mode)
-    with open_file(filepath) as root:
-        return read_model_file(root, custom_objects, compile, safe_mode)
+    with _named(filepath):
+        if _kind_to_read(filepath) == ARCHIVE:
+            with _opened(filepath) as file:
+                return read_archive(file, custom_objects, compile, safe_mode)
+        with open_file(filepath) as root:
+            return read_model_file(root, custom_objects, compile, safe_mode)
 
 
 def save_weights(
@@ -111,27 +119,28 @@ def load_weights(
     """
     _refuse_keywords("load_weights", kwargs, {"options": (None,)})
     model._require_built()
-    if _kind_to_read(filepath) == ARCHIVE:
-        _refuse_for_keras3(by_name, reshape)
-        with _opened(filepath) as file:
-            read_archive_weights(model, file, skip_mismatch)
-        return
-    with open_file(filepath) as root:
-        group = find_weights(root)
-        if group is None and is_keras3(root):
+    with _named(filepath):
+        if _kind_to_read(filepath) == ARCHIVE:
             _refuse_for_keras3(by_name, reshape)
-            read_state(model, root, skip_mismatch=skip_mismatch)
+            with _opened(filepath) as file:
+                read_archive_weights(model, file, skip_mismatch)
             return
-        if group is None:
-            raise FileError(
-                describe(
-                    "the file has no weights of Keras",
-                    expected="layer_names, or layers",
-                    got=", ".join(root.names()[:12]) or "an empty file",
-                    where=root.where,
+        with open_file(filepath) as root:
+            group = find_weights(root)
+            if group is None and is_keras3(root):
+                _refuse_for_keras3(by_name, reshape)
+                read_state(model, root, skip_mismatch=skip_mismatch)
+                return
+            if group is None:
+                raise FileError(
+                    describe(
+                        "the file has no weights of Keras",
+                        expected="layer_names, or layers",
+                        got=", ".join(root.names()[:12]) or "an empty file",
+                        where=root.where,
+                    )
                 )
-            )
-        read_weights(group, model, by_name, Fit(skip_mismatch, reshape))
+            read_weights(group, model, by_name, Fit(skip_mismatch, reshape))
 
 
 def _refuse_for_keras3(by_name: bool, reshape: bool) -> None:
@@ -210,6 +219,18 @@ def _kind_of_file(file: Any) -> str:
             where=str(getattr(file, "name", "")),
         )
     )
+
+
+@contextmanager
+def _named(filepath: Any) -> Iterator[None]:
+    """An error inside that does not say which file is read gets a note that does."""
+    try:
+        yield
+    except KgraphError as error:
+        name = os.fsdecode(filepath) if isinstance(filepath, str | os.PathLike) else ""
+        if name and name not in str(error):
+            error.add_note(f"in {name}")
+        raise
 
 
 @contextmanager

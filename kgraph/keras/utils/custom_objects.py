@@ -15,6 +15,12 @@ from kgraph.errors import ArgumentError, describe
 Objects = Mapping[str, Any]
 T = TypeVar("T", bound=Callable[..., Any])
 
+GIVEN = (
+    "in custom_objects, in a CustomObjectScope, or registered with register_keras_serializable "
+    "(at the command line, in a module for --import)"
+)
+"""How a user can say what a name in a file means, for messages."""
+
 _objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras.utils.custom_objects import (
+    GIVEN,
     CustomObjectScope,
     Objects,
     get_custom_objects,
@@ -105,7 +106,7 @@ def _find(
     raise ArgumentError(
         describe(
             f"unknown {kind}: {' or '.join(names)}",
-            expected="a name we know, or one in custom_objects or a CustomObjectScope",
+            expected=f"a name we know, or one {GIVEN}",
             got=names[-1],
         )
     )

@@ -63,7 +63,8 @@ def load_code(item: Mapping[str, Any], safe_mode: bool, where: str) -> types.Fun
         raise UnsupportedError(
             describe(
                 "the file holds the code of a function, and running code from a file can do anything",
-                expected="a function with a name, in custom_objects; or safe_mode=False, if you trust the file",
+                expected="a function with a name, in custom_objects; or, if you trust the file, safe_mode=False "
+                "(--unsafe at the command line)",
                 where=where,
             )
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras.layers import registry
-from kgraph.keras.utils.custom_objects import Objects, get_registered_object
+from kgraph.keras.utils.custom_objects import GIVEN, Objects, get_registered_object
 from kgraph.keras.utils.lookup import LOOKUPS
 
 KINDS: Mapping[str, Callable[[], Mapping[str, Any]]] = MappingProxyType(
@@ -74,7 +74,7 @@ def is_custom(description: Mapping[str, Any], custom_objects: Objects | None) ->
     raise ArgumentError(
         describe(
             f"unknown {names[0] if names else name}",
-            expected="it in custom_objects, in a CustomObjectScope, or registered with register_keras_serializable",
+            expected=f"it {GIVEN}",
             got=f"{module}.{name}" if isinstance(module, str) else str(name),
         )
     )

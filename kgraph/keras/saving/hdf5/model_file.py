@@ -17,6 +17,7 @@ from typing import Any
 from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.keras.layers import registry
 from kgraph.keras.saving.archive.tree import has_graph
+from kgraph.keras.saving.archive.variables import is_keras3
 from kgraph.keras.saving.dialects import KERAS2, read_training, write_model, write_training
 from kgraph.keras.saving.dialects.era import OURS
 from kgraph.keras.saving.hdf5.attributes import write_text
@@ -84,7 +85,9 @@ def read_model_file(
             describe(
                 "the file has no architecture",
                 expected="a file that model.save wrote",
-                got="weights alone, for load_weights of a model" if find_weights(root) else "something else",
+                got="weights alone, for load_weights of a model"
+                if find_weights(root) or is_keras3(root)
+                else "something else",
                 where=root.where,
             )
         )
