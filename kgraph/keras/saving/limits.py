@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -105,6 +104,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def refuse_twice(keys: list[str]) -> None:
     """Raise FileError for a key that occurs twice: readers differ in which of the two they believe."""
-    if len(set(keys)) != len(keys):
-        twice = Counter(keys).most_common(1)[0][0]
-        raise FileError(describe("a key occurs twice in a configuration", got=twice[:200]))
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise FileError(describe("a key occurs twice in a configuration", got=key[:200]))
+        seen.add(key)
