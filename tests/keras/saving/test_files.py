@@ -114,7 +114,7 @@ def test_weights_go_into_the_architecture(one: Kept, form: str) -> None:
 
 @pytest.mark.parametrize(("one", "name"), cases(refused=True))
 def test_what_cannot_be_represented_is_refused(one: Kept, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=refusal(one)):
+    with pytest.raises(FileError if "lambda" in str(one) else UnsupportedError, match=refusal(one)):
         one.load(name)
 
 

@@ -57,10 +57,10 @@ def function_entry(function: Any) -> dict[str, Any]:
 def load_code(item: Mapping[str, Any], safe_mode: bool, where: str) -> types.FunctionType:
     """The function that a description holds as code.
 
-    Raises UnsupportedError in safe mode, FileError for what is not the code of a function of this Python.
+    Raises FileError in safe mode, and for what is not the code of a function of this Python.
     """
     if safe_mode:
-        raise UnsupportedError(
+        raise FileError(
             describe(
                 "the file holds the code of a function, and running code from a file can do anything",
                 expected="a function with a name, in custom_objects; or, if you trust the file, safe_mode=False "
