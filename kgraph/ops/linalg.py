@@ -13,7 +13,7 @@ from kgraph.ir.types import Array, TensorType, broadcast_shapes
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import unbroadcast
 from kgraph.ops.elementwise import add, mul
-from kgraph.ops.samples import floats
+from kgraph.ops.samples import floats, integers
 
 
 @op("matmul")
@@ -63,6 +63,7 @@ class MatMul(Op):
                 a, b = ((3, 2) if ta else (2, 3)), ((4, 3) if tb else (3, 4))
                 yield Sample(cls(ta, tb), (floats(*a), floats(*b)))
                 yield Sample(cls(ta, tb), (floats(2, *a), floats(*b)))
+                yield Sample(cls(ta, tb), (integers(*a), integers(*b)))
         yield Sample(cls(), (floats(1, 2, 2, 3), floats(2, 1, 3, 2)))
 
 

@@ -147,6 +147,7 @@ class Where(Elementwise):
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(), (bools(2, 3), floats(2, 3), floats(3)))
         yield Sample(cls(), (bools(2, 1), floats(2, 3), floats()))
+        yield Sample(cls(), (bools(2, 1), bools(2, 3), bools(3)))
 
 
 @op("cast")

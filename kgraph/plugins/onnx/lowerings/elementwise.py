@@ -39,7 +39,6 @@ for op, onnx_name in {
     logic.And: "And",
     logic.Or: "Or",
     logic.Not: "Not",
-    logic.Where: "Where",
     logic.IsNan: "IsNaN",
     control.StopGradient: "Identity",
 }.items():
@@ -49,6 +48,17 @@ for op, onnx_name in {
 @TABLE.lowers(elementwise.Mod)
 def mod(emitter: Emitter, call: Call, operands: list[str]) -> str:
     return emitter.node("Mod", *operands, fmod=0)
+
+
+@TABLE.lowers(logic.Where)
+def where(emitter: Emitter, call: Call, operands: list[str]) -> str:
+    """Where; of Booleans, which onnxruntime has no Where for, condition and a or not condition and b."""
+    if call.inputs[1].dtype != "bool":
+        return emitter.node("Where", *operands)
+    condition, a, b = operands
+    return emitter.node(
+        "Or", emitter.node("And", condition, a), emitter.node("And", emitter.node("Not", condition), b)
+    )
 
 
 @TABLE.lowers(logic.Cast)

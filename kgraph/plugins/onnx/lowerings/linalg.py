@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgraph.ir.graph import Call
+from kgraph.ir.types import FLOATS
 from kgraph.ops.linalg import Gemm, MatMul
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
@@ -12,15 +13,19 @@ TABLE = LoweringTable()
 
 @TABLE.lowers(MatMul)
 def matmul(emitter: Emitter, call: Call, operands: list[str]) -> str:
-    """Gemm where a transposed matrix is involved, FusedMatMul for batches where allowed, else MatMul."""
+    """Gemm where a transposed matrix is involved, FusedMatMul for batches where allowed, else MatMul.
+
+    onnxruntime has the fused ones for floating-point numbers only.
+    """
     op = call.op
     assert isinstance(op, MatMul)
     a, b = call.inputs
     if not (op.transpose_a or op.transpose_b):
         return emitter.node("MatMul", *operands)
-    if a.rank == b.rank == 2:
+    fused = a.dtype in FLOATS
+    if fused and a.rank == b.rank == 2:
         return emitter.node("Gemm", *operands, transA=int(op.transpose_a), transB=int(op.transpose_b))
-    if emitter.target.contrib:
+    if fused and emitter.target.contrib:
         return emitter.node(
             "FusedMatMul",
             *operands,
