@@ -13,7 +13,7 @@ from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
 from kgraph.ops.activations import PRelu, ThresholdedRelu
 from kgraph.ops.broadcast import broadcast_to
-from kgraph.ops.logic import where
+from kgraph.ops.logic import cast, where
 
 
 class LeakyReLU(Layer):
@@ -105,7 +105,7 @@ class Softmax(Layer):
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         if mask is not None and mask.ndim == inputs.ndim:
-            valid = broadcast_to(mask.value, inputs.dims)
+            valid = broadcast_to(cast(mask.value, "bool"), inputs.dims)
             inputs = Tensor(where(valid, inputs.value, -3e4 if inputs.dtype == "float16" else -1e9))
         return K.softmax(inputs, axis=self.axis)
 
