@@ -229,6 +229,7 @@ class Layer(Weighted):
             args, kwargs = map_structure(lambda t: adopt(t) if isinstance(t, Tensor) else t, (args, kwargs))
         accepted = parameters_of(type(self).call)
         accepts_all = "kwargs" in accepted
+        told = kwargs.get("mask") is not None
         if "mask" in accepted and kwargs.get("mask") is None:
             masks = map_structure(lambda t: t._keras_mask, inputs)
             if any(m is not None for m in flatten(masks)):
@@ -247,7 +248,9 @@ class Layer(Weighted):
         self._set_masks(inputs, outputs, kwargs.get("mask"))
         self._regularize_activity(outputs)
         if outermost:
-            self._record_node(inputs, outputs, args, kwargs)
+            # A mask that came with the inputs will come again when the layer is called again: no part of the wiring.
+            wired = kwargs if told else {key: value for key, value in kwargs.items() if key != "mask"}
+            self._record_node(inputs, outputs, args, wired)
         return outputs
 
     def _traced_call(self, training: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -454,16 +457,16 @@ def adopt(tensor: Tensor) -> Tensor:
 
 
 class TensorOp(Layer):
-    """What operators between layers compute, as a layer: `x * 2 + y` in a functional model. It has no configuration."""
+    """What operators between layers compute, as a layer: `x * 2 + y` in a functional model. It is written in steps."""
 
     def __init__(self, result: ir.Value, operands: Sequence[ir.Value], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._result, self._operands = result, tuple(operands)
+        self.result, self.operands = result, tuple(operands)
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Tensor:
-        mapping = {old: t.value for old, t in zip(self._operands, flatten(inputs), strict=True)}
-        made = ir.Function("tensor_op", (), {"y": self._result}).replace(mapping)
+        mapping = {old: t.value for old, t in zip(self.operands, flatten(inputs), strict=True)}
+        made = ir.Function("tensor_op", (), {"y": self.result}).replace(mapping)
         return Tensor(made.outputs["y"])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -472,8 +475,8 @@ class TensorOp(Layer):
     def get_config(self) -> dict[str, Any]:
         raise UnsupportedError(
             describe(
-                "bare operators between layers cannot be saved",
-                expected="a Lambda or a custom layer",
+                "bare operators between layers have no configuration of their own",
+                expected="that of the functional model that they are in",
                 where=self.name,
             )
         )

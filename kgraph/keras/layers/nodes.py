@@ -39,8 +39,6 @@ class Node:
         self.outputs = outputs
         self.args = args
         self.kwargs = dict(kwargs)
-        # A mask follows from the inputs when the layer is called again; it is not part of the wiring.
-        self.kwargs.pop("mask", None)
 
     @property
     def input_tensors(self) -> list[Tensor]:

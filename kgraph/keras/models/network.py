@@ -105,7 +105,7 @@ class Network(Layer):
             args, kwargs = map_structure(lambda t: known.get(id(t), t), (node.args, node.kwargs))
             if training is not None:
                 kwargs.setdefault("training", training)
-            made = node.layer(map_structure(lambda t: known[id(t)], node.inputs), *args, **kwargs)
+            made = node.layer(map_structure(lambda t: known.get(id(t), t), node.inputs), *args, **kwargs)
             for old, new in zip(node.output_tensors, flatten(made), strict=True):
                 known.setdefault(id(old), new)
         return map_structure(lambda t: known[id(t)], self._nested_outputs)

@@ -14,22 +14,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from kgraph.errors import FileError, GraphError, UnsupportedError, describe
-from kgraph.ir.graph import Constant
+from kgraph.ir.graph import Constant, topological
+from kgraph.keras.layers.base import TensorOp
 from kgraph.keras.layers.config import config_value
 from kgraph.keras.layers.nodes import Node, flatten, map_structure
+from kgraph.keras.layers.operations import Operation, is_number, spelling
 from kgraph.keras.layers.registry import deserialize
 from kgraph.keras.saving.dialects.nodes import (
-    array_of,
     call_nodes,
     history_of,
-    is_array,
     is_history,
     is_tensor,
+    is_value,
     numpy_entry,
     tensor_entry,
+    value_entry,
+    value_of,
 )
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.utils.custom_objects import get_registered_name
@@ -44,15 +45,19 @@ def network_config(network: Any) -> dict[str, Any]:
     for layer, nodes in calls.items():
         nodes += [node for node in layer._inbound_nodes if id(node) in inside]
     index = {id(node): i for nodes in calls.values() for i, node in enumerate(nodes)}
-    layers = [
-        {
-            "name": layer.name,
-            "class_name": get_registered_name(type(layer)),
-            "config": layer.get_config(),
-            "inbound_nodes": [_node_config(node, index) for node in nodes if node.input_tensors],
-        }
-        for layer, nodes in calls.items()
-    ]
+    layers: list[dict[str, Any]] = []
+    for layer, nodes in calls.items():
+        if isinstance(layer, TensorOp):
+            layers += _steps(layer, nodes[0], index)
+            continue
+        layers.append(
+            {
+                "name": layer.name,
+                "class_name": get_registered_name(type(layer)),
+                "config": layer.get_config(),
+                "inbound_nodes": [_node_config(node, index) for node in nodes if node.input_tensors],
+            }
+        )
     first = {entry["name"]: _first_number(entry) for entry in layers}
 
     def end(tensor: Tensor) -> list[Any]:
@@ -127,7 +132,7 @@ class _Made:
         """What stands in a call: a tensor, an array, or the thing itself."""
         if is_tensor(item):
             return self.tensor(history_of(item))
-        return array_of(item) if is_array(item) else item
+        return value_of(item) if is_value(item) else item
 
 
 def _in_order(entries: Any, made: _Made) -> Iterator[tuple[str, Any]]:
@@ -167,7 +172,7 @@ def _walk(visit: Callable[[Any], None], node: Mapping[str, Any]) -> None:
 
 
 def _is_leaf(item: Any) -> bool:
-    return is_tensor(item) or is_array(item)
+    return is_tensor(item) or is_value(item)
 
 
 def _first_number(entry: Mapping[str, Any]) -> int:
@@ -180,12 +185,55 @@ def _history(tensor: Tensor, index: Mapping[int, int]) -> History:
     return layer.name, index[id(layer._inbound_nodes[node])], position
 
 
+def _steps(layer: TensorOp, node: Node, index: Mapping[int, int]) -> list[dict[str, Any]]:
+    """What bare operators between layers compute, as entries of operations, of which the last has the layer's name."""
+    known: dict[Any, Any] = {
+        value: tensor_entry(tensor.shape, tensor.dtype, _history(tensor, index))
+        for value, tensor in zip(layer.operands, flatten(node.inputs), strict=True)
+    }
+
+    def written(value: Any) -> Any:
+        if value in known:
+            return known[value]
+        if isinstance(value, Constant):
+            return value.array.item() if value.array.ndim == 0 else numpy_entry(value.array)
+        raise UnsupportedError(
+            describe(
+                "bare operators between layers use a variable",
+                expected="a custom layer, which has the variable",
+                got=value,
+                where=layer.name,
+            )
+        )
+
+    entries = []
+    calls = topological([layer.result], stop=set(layer.operands))
+    for number, call in enumerate(calls, 1):
+        name = layer.name if number == len(calls) else f"{layer.name}_step_{number}"
+        operation, settings, further = spelling(call, layer.name)
+        inputs = [written(value) for value in call.inputs]
+        args = [inputs] if operation == "Concatenate" else inputs
+        config = {"name": name, "trainable": True, "operation": operation, "settings": settings}
+        entries.append(
+            {
+                "name": name,
+                "class_name": "Operation",
+                "config": config,
+                "inbound_nodes": [{"args": [*args, *map_structure(value_entry, further)], "kwargs": {}}],
+            }
+        )
+        made = Tensor(call.results[0])
+        known[made.value] = tensor_entry(made.shape, made.dtype, (name, 0, 0))
+    return entries
+
+
 def _node_config(node: Node, index: Mapping[int, int]) -> dict[str, Any]:
     def written(item: Any) -> Any:
         if isinstance(item, Tensor) and item._keras_history is not None:
             return tensor_entry(item.shape, item.dtype, _history(item, index))
         if isinstance(item, Tensor) and isinstance(item.value, Constant):
-            return numpy_entry(item.value.array)
+            of_operation = isinstance(node.layer, Operation) and is_number(item)
+            return item.value.array.item() if of_operation else numpy_entry(item.value.array)
         if isinstance(item, Tensor):
             raise UnsupportedError(
                 describe(
@@ -195,7 +243,8 @@ def _node_config(node: Node, index: Mapping[int, int]) -> dict[str, Any]:
                     where=node.layer.name,
                 )
             )
-        return numpy_entry(item) if isinstance(item, np.ndarray) else config_value(item)
+        entry = value_entry(item)
+        return config_value(entry) if entry is item else entry
 
     args, kwargs = map_structure(written, ([node.inputs, *node.args], node.kwargs))
     return {"args": args, "kwargs": kwargs}

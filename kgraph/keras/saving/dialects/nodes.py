@@ -39,9 +39,34 @@ def is_tensor(item: Any) -> bool:
     return isinstance(item, Mapping) and item.get("class_name") == "__keras_tensor__"
 
 
-def is_array(item: Any) -> bool:
-    """Whether something stands for an array in a call."""
-    return isinstance(item, Mapping) and item.get("class_name") in ARRAYS
+def is_value(item: Any) -> bool:
+    """Whether something stands for an array, a slice or an ellipsis in a call."""
+    return isinstance(item, Mapping) and item.get("class_name") in (*ARRAYS, "__slice__", "__ellipsis__")
+
+
+def value_entry(value: Any) -> Any:
+    """An array, a slice or an ellipsis in a call. Anything else stands for itself."""
+    if isinstance(value, slice):
+        config = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": config}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    return numpy_entry(value) if isinstance(value, np.ndarray) else value
+
+
+def value_of(item: Mapping[str, Any]) -> Any:
+    """What `value_entry` wrote. Raises FileError for damaged entries."""
+    if item["class_name"] == "__ellipsis__":
+        return ...
+    if item["class_name"] == "__slice__":
+        config = item.get("config")
+        parts = (
+            [config.get(key) for key in ("start", "stop", "step")] if isinstance(config, Mapping) else [""]
+        )
+        if not all(part is None or isinstance(part, int) for part in parts):
+            raise FileError(describe("a damaged slice in a configuration", got=repr(item)[:200]))
+        return slice(*parts)
+    return array_of(item)
 
 
 def array_of(item: Mapping[str, Any]) -> np.ndarray[Any, Any]:

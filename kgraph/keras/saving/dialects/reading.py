@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from kgraph.errors import FileError, UnsupportedError, describe
+from kgraph.keras.layers.operations import module_of
 from kgraph.keras.saving.dialects.forms import (
     EVERY_LAYER,
     INITIALIZERS,
@@ -17,7 +18,7 @@ from kgraph.keras.saving.dialects.forms import (
 )
 from kgraph.keras.saving.dialects.functions import is_code, load_code
 from kgraph.keras.saving.dialects.known import is_custom, kind_of, kind_of_key
-from kgraph.keras.saving.dialects.nodes import call_nodes, is_array, is_tensor
+from kgraph.keras.saving.dialects.nodes import call_nodes, is_tensor, is_value
 from kgraph.keras.utils.custom_objects import Objects
 
 OLD_HARD_SIGMOID = "hard_sigmoid_keras2"
@@ -91,10 +92,21 @@ class Reader:
                 read = self._read_functional(config, inside)
             kept = {k: item[k] for k in ("registered_name", "module") if item.get(k) is not None}
             return {"class_name": name, "config": read, **kept, **shared}
+        if self._is_operation(item, config):
+            return _operation(name, config, inside)
         if kind_of(OLD_NAMES.get(name, name), key) == "layers":
             return {**self._read_layer(name, config, inside), **shared}
         form = INITIALIZERS.get(name, Form()) if kind_of_key(key) == "initializers" else Form()
         return {"class_name": name, "config": without_foreign(self._values(config, inside), form, inside)}
+
+    def _is_operation(self, item: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+        """Whether something is a step between layers: they are of the modules `keras.src.ops`.
+
+        In HDF5 files, which say no modules, those of layers of the same name differ in what all layers have.
+        """
+        if item.get("module") is not None:
+            return str(item["module"]).startswith("keras.src.ops.")
+        return self.era == 3 and "trainable" not in config and module_of(item["class_name"]) is not None
 
     def _values(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
         return {key: self.read(value, key, where) for key, value in config.items()}
@@ -107,7 +119,7 @@ class Reader:
         if item["class_name"] == "__bytes__":
             config = item.get("config")
             return str(config.get("value") if isinstance(config, Mapping) else item.get("value")).encode()
-        if is_tensor(item) or is_array(item):
+        if is_tensor(item) or is_value(item):
             return item
         raise UnsupportedError(
             describe("a value of a type that kgraph does not have", got=item["class_name"], where=where)
@@ -246,6 +258,12 @@ def _dtype(value: Any, where: str) -> str | None:
             )
         )
     return plain
+
+
+def _operation(name: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A step between layers in Keras 3."""
+    settings = {key: value for key, value in config.items() if key != "name"}
+    return {"class_name": "Operation", "config": {"name": where, "operation": name, "settings": settings}}
 
 
 def _lambda(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,11 @@ import numpy as np
 from kgraph.errors import UnsupportedError, describe
 from kgraph.keras import settings
 from kgraph.keras.layers.nodes import flatten, map_structure
+from kgraph.keras.layers.operations import module_of
 from kgraph.keras.saving.dialects.forms import LAYERS, MODULES, TRAINING, Form, says_nothing
 from kgraph.keras.saving.dialects.functions import function_entry
 from kgraph.keras.saving.dialects.known import kind_of
-from kgraph.keras.saving.dialects.nodes import ENDS, history_of, is_array, is_tensor, tensor_entry
+from kgraph.keras.saving.dialects.nodes import ENDS, history_of, is_tensor, is_value, tensor_entry
 from kgraph.keras.saving.dialects.reading import ACTIVATIONS
 from kgraph.keras.utils.custom_objects import get_registered_object
 
@@ -82,6 +83,11 @@ class Writer:
             silent = form.newer if self.dialect == KERAS2 else form.dropped
             module = MODULES.get(kind, "keras") if form.module else f"kgraph.keras.{kind}"
             return self._named(name, self._values(_without(config, silent), where), module)
+        if name == "Operation":
+            operation = str(config["operation"])
+            settings = {"name": config["name"], **self.write(config["settings"], where=where)}
+            named = self._named(operation, settings, str(module_of(operation)))
+            return {**named, "registered_name": operation}
         form = LAYERS.get(name, Form())
         written = self._write_layer(name, config, form, where)
         if key == "layer" and self.dialect == KERAS2 and "input_layers" in config:
@@ -158,7 +164,7 @@ class Writer:
     def _written_inside(self, layer: Mapping[str, Any]) -> dict[str, Any]:
         """A layer in the list of a model."""
         written = self.write_described(layer, "layers")
-        if self.dialect == KERAS3:
+        if self.dialect == KERAS3 or layer["class_name"] == "Operation":
             return written
         if written["class_name"] != "InputLayer":
             written["config"].pop("batch_input_shape", None)
@@ -200,7 +206,7 @@ class Writer:
                 return tensor_entry(
                     config["shape"] or (), config["dtype"] or settings.floatx(), history_of(item)
                 )
-            return item if is_array(item) else self.write(item, where=where)
+            return item if is_value(item) else self.write(item, where=where)
 
         args, kwargs = map_structure(written, (list(node["args"]), dict(node["kwargs"])), _is_leaf)
         return {"args": args, "kwargs": kwargs}
@@ -212,7 +218,7 @@ def _without(config: Mapping[str, Any], silent: Mapping[str, Any]) -> dict[str, 
 
 
 def _is_leaf(item: Any) -> bool:
-    return is_tensor(item) or is_array(item)
+    return is_tensor(item) or is_value(item)
 
 
 def _ends(ends: Any, end: Any, old: bool) -> Any:
@@ -234,6 +240,8 @@ def _fits_lists(config: Mapping[str, Any]) -> bool:
     """
     for entry in config["layers"]:
         if "layers" in entry["config"] and len(entry["inbound_nodes"]) > 1:
+            return False
+        if entry["class_name"] == "Operation":
             return False
         for node in entry["inbound_nodes"]:
             inputs = node["args"][0] if len(node["args"]) == 1 else None

@@ -1,0 +1,229 @@
+"""Operations between layers that have a name in files: those of Keras 3, and bare operators as these.
+
+A functional model may compute `x * 2 + y` between its layers. Keras 3 writes each such step into the configuration as
+if it was a layer; so do we, and so we read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from kgraph.errors import ArgumentError, KgraphError, UnsupportedError, describe
+from kgraph.ir import graph as ir
+from kgraph.ir.types import DTYPES
+from kgraph.keras.layers.base import Layer
+from kgraph.keras.layers.nodes import map_structure
+from kgraph.keras.layers.operation_table import CORE, NN, NUMPY, Function
+from kgraph.keras.layers.registry import register
+from kgraph.keras.tensor import Tensor
+
+MODULES: Mapping[str, Mapping[str, Function]] = MappingProxyType(
+    {"keras.src.ops.numpy": NUMPY, "keras.src.ops.nn": NN, "keras.src.ops.core": CORE}
+)
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _are_ints(value: Any) -> bool:
+    items = value if isinstance(value, list | tuple) else [value]
+    return value is None or all(_is_int(item) for item in items)
+
+
+def _are_sizes(value: Any) -> bool:
+    """Sizes of which at most one is open: -1 or None."""
+    sizes = value if isinstance(value, list | tuple) else [value]
+    is_sizes = all(d is None or (_is_int(d) and d >= -1) for d in sizes)
+    return is_sizes and sum(d in (None, -1) for d in sizes) <= 1
+
+
+SETTINGS: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
+    {
+        "alpha": _is_number,
+        "approximate": _is_flag,
+        "axes": _are_ints,
+        "axis": _are_ints,
+        "decimals": _is_int,
+        "dtype": lambda value: value is None or (isinstance(value, str) and value in DTYPES),
+        "keepdims": _is_flag,
+        "negative_slope": _is_number,
+        "newshape": _are_sizes,
+        "x_max": lambda value: value is None or _is_number(value),
+        "x_min": lambda value: value is None or _is_number(value),
+    }
+)
+"""Which values the settings of operations can have. Those of other names say nothing where they are None."""
+
+
+def module_of(operation: str) -> str | None:
+    """The module in which Keras 3 has an operation that we have too, else None."""
+    return next((module for module, table in MODULES.items() if operation in table), None)
+
+
+class Operation(Layer):
+    """An operation of Keras 3 as a layer: `Operation("Sum", {"axis": 1})`.
+
+    `operation` is its class there, `settings` are what that was made with. It is called as the operation is, on tensors
+    and other arguments, of which the first is a tensor, a number, or a list of these. Masks end here.
+    Raises UnsupportedError for an operation or an argument that we do not have, ArgumentError for one that is wrong.
+    """
+
+    def __init__(self, operation: str, settings: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        module = module_of(operation) if isinstance(operation, str) else None
+        if module is None:
+            raise UnsupportedError(
+                describe(
+                    "an operation of Keras 3 that kgraph does not have",
+                    expected=", ".join(sorted(name for table in MODULES.values() for name in table)),
+                    got=operation,
+                    where=self.name,
+                )
+            )
+        self.operation = operation
+        if not isinstance(settings, Mapping | None):
+            self._refuse(repr(settings)[:200])
+        self.settings = dict(settings or {})
+        for key, value in self.settings.items():
+            if not SETTINGS.get(key, _is_nothing)(value):
+                self._refuse(f"{key}={value!r}"[:200])
+        self._function = MODULES[module][operation]
+        self.supports_masking = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        unknown = kwargs.keys() - {"training", "mask"}  # which a model hands to all layers
+        if unknown:
+            self._refuse(", ".join(sorted(map(str, unknown))))
+        return super().__call__(inputs, *args)
+
+    def call(self, inputs: Any, *args: Any) -> Any:
+        try:
+            bound = signature(self._function).bind(_plain(inputs), *args, **self.settings)
+        except TypeError as error:
+            self._refuse(str(error))
+        try:
+            return self._function(*bound.args, **bound.kwargs)
+        except (TypeError, AttributeError, ValueError, OverflowError) as error:
+            if isinstance(error, KgraphError):
+                raise
+            self._refuse(str(error))
+
+    def _refuse(self, got: str) -> NoReturn:
+        raise ArgumentError(
+            describe(f"arguments that {self.operation} does not take", got=got, where=self.name)
+        ) from None
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
+
+def _plain(inputs: Any) -> Any:
+    """Numbers, of which a layer's call has made tensors, as numbers."""
+
+    def number(x: Any) -> Any:
+        return x.value.array.item() if is_number(x) else x
+
+    return map_structure(number, inputs)
+
+
+def is_number(x: Any) -> bool:
+    """Whether something is a tensor that stands for one constant number."""
+    return isinstance(x, Tensor) and isinstance(x.value, ir.Constant) and x.value.array.ndim == 0
+
+
+register({"Operation": Operation})
+
+# -- bare operators
+
+_SAME = {
+    "abs": "Absolute", "add": "Add", "and": "LogicalAnd", "cos": "Cos", "div": "Divide", "equal": "Equal", "exp": "Exp",
+    "floor": "Floor", "greater": "Greater", "greater_equal": "GreaterEqual", "less": "Less", "less_equal": "LessEqual",
+    "log": "Log", "maximum": "Maximum", "minimum": "Minimum", "mul": "Multiply", "neg": "Negative", "not": "LogicalNot",
+    "or": "LogicalOr", "pow": "Power", "relu": "Relu", "round": "Round", "sigmoid": "Sigmoid", "sign": "Sign",
+    "sin": "Sin", "softplus": "Softplus", "softsign": "Softsign", "sqrt": "Sqrt", "sub": "Subtract", "tanh": "Tanh",
+    "where": "Where",
+}  # fmt: skip
+_REDUCED = {
+    "reduce_sum": "Sum",
+    "reduce_mean": "Mean",
+    "reduce_max": "Max",
+    "reduce_min": "Min",
+    "reduce_prod": "Prod",
+}
+
+
+def spelling(call: ir.Call, where: str) -> tuple[str, dict[str, Any], list[Any]]:
+    """A step of the graph as an operation of Keras 3: its class, its settings, and further arguments of the call.
+
+    Raises UnsupportedError where Keras 3 has none that says the same.
+    """
+    op: Any = call.op
+    shape = call.inputs[0].shape
+    if op.name in _SAME:
+        return _SAME[op.name], {}, []
+    if op.name in _REDUCED:
+        return _REDUCED[op.name], {"axis": list(op.axes), "keepdims": op.keepdims}, []
+    if op.name == "reshape":
+        return _reshaping(shape, op.shape, where)
+    if op.name == "transpose":
+        return "Transpose", {"axes": list(op.perm)}, []
+    if op.name == "reverse":
+        return "Flip", {"axis": list(op.axes)}, []
+    if op.name == "concat":
+        return "Concatenate", {"axis": op.axis}, []
+    if op.name == "softmax":
+        return "Softmax", {"axis": op.axis}, []
+    if op.name == "cast":
+        return "Cast", {"dtype": op.dtype}, []
+    if op.name == "matmul" and not op.transpose_a and not op.transpose_b:
+        return "Matmul", {}, []
+    if op.name == "slice":
+        starts = [_position(*at) for at in zip(op.starts, shape, strict=True)]
+        stops = [None if at[0] == at[1] else _position(*at) for at in zip(op.stops, shape, strict=True)]
+        if all(n is None or isinstance(n, int) for n in (*starts, *stops, *op.steps)):
+            return "GetItem", {}, [[slice(*part) for part in zip(starts, stops, op.steps, strict=True)]]
+    _refuse_to_spell(op, where)
+
+
+def _position(at: Any, size: Any) -> Any:
+    """A position on an axis; where the size is not known, one near the end counts from there, as the index -1 does."""
+    return at if isinstance(at, int) else at - size
+
+
+def _reshaping(old: Any, new: Any, where: str) -> tuple[str, dict[str, Any], list[Any]]:
+    """A change of shape: one size may be left open; more where all that happens is to axes of size 1."""
+    if sum(not isinstance(d, int) for d in new) <= 1:
+        return "Reshape", {"newshape": [d if isinstance(d, int) else -1 for d in new]}, []
+    ones_before, ones_after = ([i for i, d in enumerate(dims) if d == 1] for dims in (old, new))
+    if [d for d in old if d != 1] == list(new):
+        return "Squeeze", {"axis": ones_before}, []
+    if [d for d in new if d != 1] == list(old):
+        return "ExpandDims", {"axis": ones_after}, []
+    _refuse_to_spell(f"reshape to {new}", where)
+
+
+def _refuse_to_spell(op: Any, where: str) -> NoReturn:
+    raise UnsupportedError(
+        describe(
+            "an operator between layers has no name in Keras's files",
+            expected="a Lambda layer of a named function, or a custom layer",
+            got=op,
+            where=where,
+        )
+    )
