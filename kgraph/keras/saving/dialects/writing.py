@@ -135,6 +135,8 @@ class Writer:
                     written[theirs] = written.pop(ours)
             if name == "Lambda":
                 written = _old_lambda(config, written)
+            if name == "Bidirectional":  # which sets this itself, and Keras 2.3 does not know the word
+                written["layer"]["config"].pop("zero_output_for_mask", None)
         elif name == "InputLayer":
             written["batch_shape"] = written.pop("batch_input_shape")
         else:
