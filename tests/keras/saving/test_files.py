@@ -34,16 +34,10 @@ def refusal(one: Kept) -> str:
     return by_name.get(one.recipe.name, "")
 
 
-def marks(one: Kept) -> list[Any]:
-    """Keras 3 lists among the layers of these models the operations that make their masks."""
-    masked = one.recipe.name in ("text", "recurrent") and one.producer.startswith("keras-3")
-    return [pytest.mark.xfail(reason="masks as operations", strict=False)] if masked else []
-
-
 def cases(refused: bool = False) -> list[Any]:
     """Every file of a whole model."""
     return [
-        pytest.param(one, name, id=f"{one}/{name}", marks=marks(one))
+        pytest.param(one, name, id=f"{one}/{name}")
         for one in KEPT
         for name in one.files
         if bool(refusal(one)) == refused
@@ -90,14 +84,7 @@ def test_it_converts(one: Kept, name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-@pytest.mark.parametrize(
-    "one",
-    [
-        pytest.param(one, id=str(one), marks=marks(one))
-        for one in KEPT
-        if one.has("weights.h5") and not refusal(one)
-    ],
-)
+@pytest.mark.parametrize("one", [k for k in KEPT if k.has("weights.h5") and not refusal(k)], ids=str)
 def test_weights_go_into_the_architecture(one: Kept, form: str) -> None:
     if not one.has(f"model.{form}"):
         pytest.skip("later versions write no YAML")
