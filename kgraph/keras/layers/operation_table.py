@@ -136,13 +136,16 @@ def _matmul(x1: Any, x2: Any) -> Tensor:
 
 
 def _reduction(operation: Function, prepare: Function = _tensor) -> Function:
-    def apply(
-        x: Any, axis: Any = None, keepdims: bool = False, initial: None = None, dtype: None = None
-    ) -> Any:
+    def apply(x: Any, axis: Any = None, keepdims: bool = False, initial: None = None) -> Any:
         found = prepare(x)
         return operation(found, axis=None if axis is None else _axes(axis, found.ndim), keepdims=keepdims)
 
     return apply
+
+
+def _prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: str | None = None) -> Tensor:
+    operand = _sum_operand(x) if dtype is None else K.cast(_tensor(x), dtype)
+    return _reduction(K.prod)(operand, axis, keepdims)
 
 
 def _sum_operand(x: Any) -> Tensor:
@@ -270,7 +273,7 @@ NUMPY: Mapping[str, Function] = MappingProxyType(
         "Negative": _pointwise(e.neg, _tensor),
         "NotEqual": _compared(lambda x, y: logic.Not()(logic.equal(x, y))),
         "Power": _through_numbers(e.Pow()),
-        "Prod": _reduction(K.prod, _sum_operand),
+        "Prod": _prod,
         "Reshape": _reshape,
         "Round": _round,
         "Sign": _pointwise(e.Sign(), _number),

@@ -203,7 +203,7 @@ CASES: Mapping[str, Case] = {
     "Negative": _unary("negative", flags=False),
     "NotEqual": _binary("not_equal"),
     "Power": _binary("power"),
-    "Prod": _reduction("prod"),
+    "Prod": lambda ops, f, i, b: [*_reduction("prod")(ops, f, i, b), ops.prod(i, axis=1, dtype="float32")],
     "Relu": lambda ops, f, i, b: [ops.relu(f), ops.relu(i)],
     "Relu6": _activation("relu6"),
     "Reshape": lambda ops, f, i, b: [
