@@ -17,7 +17,7 @@ import numpy as np
 
 from kgraph.errors import ArgumentTypeError, GraphError, ShapeError, describe
 from kgraph.ir import graph as ir
-from kgraph.ir.dims import Dim, Sym, symbol
+from kgraph.ir.dims import Dim, Sym, maximum, symbol
 from kgraph.ir.interpret import evaluate_values
 from kgraph.ir.types import FLOATS, TensorType
 from kgraph.keras import settings
@@ -358,7 +358,7 @@ def _slice(x: ir.Value, axis: int, item: slice) -> ir.Value:
 def _from_end(position: Any, size: Dim, default: Dim) -> Any:
     if position is None:
         return default
-    return position + size if isinstance(position, int) and position < 0 else position
+    return maximum(position + size, 0) if isinstance(position, int) and position < 0 else position
 
 
 def evaluate(x: Any) -> np.ndarray[Any, Any]:

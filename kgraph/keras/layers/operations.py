@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from kgraph.errors import ArgumentError, KgraphError, UnsupportedError, describe
 from kgraph.ir import graph as ir
+from kgraph.ir.dims import Sym, evaluate_dim, maximum
 from kgraph.ir.types import DTYPES
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.nodes import map_structure
@@ -203,7 +204,13 @@ def spelling(call: ir.Call, where: str) -> tuple[str, dict[str, Any], list[Any]]
 
 def _position(at: Any, size: Any) -> Any:
     """A position on an axis; where the size is not known, one near the end counts from there, as the index -1 does."""
-    return at if isinstance(at, int) else at - size
+    if not isinstance(at, Sym) or not isinstance(size, Sym):
+        return at
+    far = dict.fromkeys(
+        at.symbols() | size.symbols(), 1 << 20
+    )  # there what counts from the end is not below 0
+    back = evaluate_dim(at, far) - evaluate_dim(size, far)
+    return back if at in (size + back, maximum(size + back, 0)) else at
 
 
 def _reshaping(old: Any, new: Any, where: str) -> tuple[str, dict[str, Any], list[Any]]:

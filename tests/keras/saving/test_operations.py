@@ -99,6 +99,24 @@ def test_keras_reads_bare_operators(tmp_path: Path) -> None:
     same(model.predict(bare_data(), verbose=0), real(bare_data()), "bare operators")
 
 
+@oracle.needs_keras
+@oracle.its_own_warnings
+@pytest.mark.parametrize("steps", [7, 3, 1])
+def test_slices_of_short_sequences_end_where_these_do(steps: int, tmp_path: Path) -> None:
+    real = oracle.keras()
+    x = real.Input((None, 3))
+    whole = real.Model(x, [x[:, :5], x[:, -1], x[:, -5:], x[:, -2:], x[:, :-2], x[:, 1:]])
+    whole.save(tmp_path / "model.keras")
+    values = np.random.default_rng(1).normal(size=(2, steps, 3)).astype("float32")
+    ours = models.load_model(tmp_path / "model.keras")
+    same(ours.predict(values, verbose=0), whole(values), f"{steps} steps")
+    y = layers.Input((None, 3))
+    model = models.Model(y, [y[:, -1], y[:, -5:], y[:, :-2]])
+    model.save(tmp_path / "bare.keras")
+    expected = [values[:, -1], values[:, -5:], values[:, :-2]]
+    same(models.load_model(tmp_path / "bare.keras").predict(values, verbose=0), expected, "bare operators")
+
+
 def test_a_copy_of_a_model_has_the_operators() -> None:
     model = bare()
     copy = models.model_from_json(model.to_json())
