@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,24 @@ def Input(
     """
     layer = InputLayer(shape, batch_size, batch_shape, dtype, tensor, sparse, name)
     return layer._inbound_nodes[0].outputs
+
+
+def batch_inputs(shapes: Any) -> Any:
+    """Inputs for batch shapes: for one, or for a list or dict of them; any number of samples.
+
+    Raises ArgumentError for what is no shape.
+    """
+    if isinstance(shapes, Mapping):
+        return {name: _batch_input(shape, str(name)) for name, shape in shapes.items()}
+    if isinstance(shapes, list | tuple) and any(isinstance(shape, list | tuple) for shape in shapes):
+        return [_batch_input(shape, f"input_{i + 1}") for i, shape in enumerate(shapes)]
+    return _batch_input(shapes, "input_1")
+
+
+def _batch_input(shape: Any, name: str) -> Tensor:
+    sizes = list(shape) if isinstance(shape, list | tuple) else []
+    if not sizes or any(size is not None and type(size) is not int for size in sizes):
+        raise ArgumentError(
+            describe("this is no shape of a batch", expected="numbers and None", got=f"{shape!r:.200}")
+        )
+    return Input(batch_shape=(None, *sizes[1:]), name=name)

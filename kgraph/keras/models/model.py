@@ -9,7 +9,7 @@ from typing import Any
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras import settings
 from kgraph.keras.export import exported
-from kgraph.keras.layers.input import Input
+from kgraph.keras.layers.input import Input, batch_inputs
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.later import Later
 from kgraph.keras.models.network import Network, is_flat_dict
@@ -24,6 +24,9 @@ class Model(Later, Trainer, Network):
 
     The Keras 1 keywords `input` and `output` are understood.
     """
+
+    _is_called = False
+    """Whether `build` is at work for a call, which makes the weights of the layers itself."""
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any
@@ -95,6 +98,25 @@ class Model(Later, Trainer, Network):
     ) -> None:
         """Read weights from a file of weights or of a whole model, in the order of the layers or by their names."""
         load_weights(self, filepath, by_name, skip_mismatch, reshape, **kwargs)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights of a subclassed model: call it on inputs of these shapes, whose batch stays open.
+
+        input_shape  a shape with the batch, (None, 8), or a list or dict of shapes where `call` takes several inputs
+        """
+        if self.built or self._is_called or input_shape is None:
+            self.built = True
+            return
+        with self._undone_on_error("built"):
+            self.built = True
+            self._trace_on(batch_inputs(input_shape))
+
+    def _build_once(self, inputs: Any) -> None:
+        self._is_called = True
+        try:
+            super()._build_once(inputs)
+        finally:
+            self._is_called = False
 
     def _build_from_data(self, x: Any) -> None:
         """Trace a model without input shape for the shapes of some data; the batch stays open."""

@@ -104,6 +104,59 @@ def test_it_may_have_several_inputs_and_outputs(x: Any) -> None:
     np.testing.assert_allclose(first - bias, bias - second, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [[(None, 4), (None, 4)], {"a": (None, 4), "b": [None, 4]}])
+def test_build_makes_the_weights_for_several_inputs(shape: Any) -> None:
+    model = Pair()
+    model.build(shape)
+    assert [w.shape for w in model.get_weights()] == [(4, 1), (1,)]
+
+
+@pytest.mark.parametrize("name", ["w.h5", "m.weights.h5"])
+def test_weights_are_loaded_after_build(tmp_path: Path, name: str) -> None:
+    trained, model = Net(), Net()
+    trained.compile("sgd", "mse")
+    trained.fit(X, Y, verbose=0)
+    trained.save_weights(tmp_path / name)
+    model.build((None, 4))
+    model.load_weights(tmp_path / name)
+    np.testing.assert_array_equal(model.predict(X), trained.predict(X))
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+
+
+def test_build_with_weights_of_its_own_is_called_once() -> None:
+    class Scaled(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out, self.calls = L.Dense(2), 0
+
+        def build(self, input_shape: Any) -> None:
+            self.calls += 1
+            self.w = self.add_weight(name="w", shape=(input_shape[-1],), initializer="ones")
+            super().build(input_shape)
+
+        def call(self, inputs: Any) -> Any:
+            return self.out(inputs * self.w)
+
+    asked, called = Scaled(), Scaled()
+    asked.build((None, 4))
+    called(keras.Input((4,)))
+    for model in (asked, called):
+        assert model.calls == 1
+        assert model.predict(X).shape == (12, 2)
+        assert sorted(w.shape for w in model.get_weights()) == [(2,), (4,), (4, 2)]
+
+
+@pytest.mark.parametrize("shape", [5, "abc", (), (None, "x"), [(None, 4), 3], (None, -1)])
+def test_build_wants_shapes(shape: Any) -> None:
+    model = Net()
+    with pytest.raises((TypeError, ValueError)):
+        model.build(shape)
+    assert not model.built
+    model.build((None, 4))
+    assert model.predict(X).shape == (12, 1)
+
+
 def test_lists_of_numbers_are_one_array() -> None:
     model = Net()
     model.compile("sgd", "mse")

@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from kgraph.errors import FileError, describe
-from kgraph.keras.layers.input import Input
+from kgraph.errors import ArgumentError, FileError, describe
+from kgraph.keras.layers.input import batch_inputs
 from kgraph.keras.layers.nodes import map_structure
 from kgraph.keras.layers.registry import serialize
 from kgraph.keras.saving.archive.guard import CHUNK, Archive
@@ -106,24 +106,17 @@ def _build(model: Any, build_config: Any) -> None:
     Raises FileError when the file does not say them.
     """
     shapes = build_config.get("input_shape") if isinstance(build_config, Mapping) else None
-    if isinstance(shapes, Mapping):
-        model._trace_on({name: _placeholder(model, shape, str(name)) for name, shape in shapes.items()})
-    elif isinstance(shapes, list) and any(isinstance(shape, list) for shape in shapes):
-        model._trace_on([_placeholder(model, shape, f"input_{i + 1}") for i, shape in enumerate(shapes)])
-    else:
-        model._trace_on(_placeholder(model, shapes, "input_1"))
-
-
-def _placeholder(model: Any, shape: Any, name: str) -> Any:
-    if not isinstance(shape, list) or not shape or any(d is not None and type(d) is not int for d in shape):
+    try:
+        inputs = batch_inputs(shapes)
+    except ArgumentError as error:
         raise FileError(
             describe(
                 f"the file does not say for what shapes {model.name} was built",
                 expected='an "input_shape" in "build_config": a model that was called before it was saved',
-                got=repr(shape)[:200],
+                got=repr(shapes)[:200],
             )
-        )
-    return Input(batch_shape=(None, *shape[1:]), name=name)
+        ) from error
+    model._trace_on(inputs)
 
 
 def _metadata(archive: Archive) -> dict[str, Any]:
