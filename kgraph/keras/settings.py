@@ -94,7 +94,7 @@ def read_settings(file: Path) -> Settings:
         entries: Any = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         warnings.warn(f"{file} is passed over: {error}", stacklevel=2)
         return Settings()
     if not isinstance(entries, dict):

@@ -32,7 +32,7 @@ def test_a_missing_file_is_no_news(tmp_path: Path) -> None:
     assert read_settings(tmp_path / "nowhere" / "keras.json") == Settings()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "[" * 100_000])
 def test_a_damaged_file_is_passed_over_with_a_warning(tmp_path: Path, text: str) -> None:
     with pytest.warns(UserWarning, match=r"keras\.json is passed over"):
         assert read_settings(write(tmp_path, text)) == Settings()
