@@ -59,8 +59,8 @@ class Network(Layer):
         nodes = sort_nodes(sources, ends, self.name)
         layers = layers_by_depth(nodes, ends)
         names = [layer.name for layer in layers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if len(set(names)) != len(names):
+            twice = sorted(name for name in set(names) if names.count(name) > 1)
             raise GraphError(
                 describe("layer names must be unique in a model", got=f"{twice[0]!r} twice", where=self.name)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from typing import Any
 
 from kgraph.errors import (
@@ -159,6 +159,7 @@ def _refuse_for_keras3(by_name: bool, reshape: bool) -> None:
 
 def _kind_to_write(filepath: Any, save_format: str | None) -> str:
     """The kind that `save_format` or else the name asks for. Raises ArgumentError for formats that nobody here has."""
+    _refuse_strange(filepath, "write")
     if save_format is not None:
         if save_format not in FORMATS:
             raise ArgumentError(
@@ -180,12 +181,9 @@ def _kind_to_read(filepath: Any) -> str:
     """The kind that the first bytes show. Raises FileNotFoundError, FileError for anything else."""
     if hasattr(filepath, "create_group"):  # an h5py.File or h5py.Group
         return HDF5
+    _refuse_strange(filepath, "read")
     if hasattr(filepath, "read"):
         return _kind_of_file(filepath)
-    if not isinstance(filepath, str | os.PathLike):
-        raise ArgumentTypeError(
-            describe("this is no file", expected="a path, a file or an h5py.File", got=repr(filepath))
-        )
     if os.path.isdir(filepath):
         raise FileError(
             describe(
@@ -197,6 +195,19 @@ def _kind_to_read(filepath: Any) -> str:
         )
     with open(filepath, "rb") as file:
         return _kind_of_file(file)
+
+
+def _refuse_strange(filepath: Any, method: str) -> None:
+    """Raise ArgumentTypeError for what is no path, no open file of bytes and no group of h5py."""
+    known = isinstance(filepath, str | os.PathLike) or hasattr(filepath, method)
+    if isinstance(filepath, TextIOBase) or not (known or hasattr(filepath, "create_group")):
+        raise ArgumentTypeError(
+            describe(
+                "this is no file for models",
+                expected="a path, a file of bytes (mode 'rb' or 'wb') or an h5py.File",
+                got=repr(filepath),
+            )
+        )
 
 
 def _kind_of_file(file: Any) -> str:

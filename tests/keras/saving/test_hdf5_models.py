@@ -126,6 +126,21 @@ def test_files_that_are_open(where: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_what_is_no_file_of_bytes(name: str, tmp_path: Path) -> None:
+    model, path = small(), tmp_path / name
+    model.save(path)
+    with path.open() as text, (tmp_path / "new").open("w") as new:
+        for strange in (text, None, 3, b"m.h5"):
+            with pytest.raises(TypeError, match="no file for models"):
+                keras.models.load_model(strange)
+        for strange in (new, None, 3, b"m.h5"):
+            with pytest.raises(TypeError, match="no file for models"):
+                model.save(strange)
+            with pytest.raises(TypeError, match="no file for models"):
+                model.save_weights(strange)
+
+
 def test_a_model_that_is_larger_than_the_file_takes_no_memory(tmp_path: Path) -> None:
     small().save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5", "r+") as file:
