@@ -17,6 +17,7 @@ import numpy as np
 from kgraph.errors import FileError, describe
 from kgraph.ir.types import Array
 from kgraph.keras import models
+from kgraph.keras.saving.limits import in_file
 
 ARCHITECTURES: dict[str, Callable[..., Any]] = {
     ".json": models.model_from_json,
@@ -81,7 +82,8 @@ def read_model(path: Path, arguments: argparse.Namespace, compile: bool = True) 
         )
     if kind in ("json", "yaml"):
         build = ARCHITECTURES[path.suffix.lower()]
-        model: Any = build(path.read_bytes(), custom, safe_mode=not arguments.unsafe)
+        with in_file(path):
+            model: Any = build(path.read_bytes(), custom, safe_mode=not arguments.unsafe)
         if arguments.weights is not None:
             model.load_weights(arguments.weights)
         else:

@@ -177,7 +177,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         "m.weights.h5": "weights alone",
         "cut.h5": "cut.h5",
         "cut.keras": "cut.keras",
-        "broken.json": "JSON",
+        "broken.json": "broken.json",
         "binary.yaml": "YAML",
     }.items():
         assert problem in fails(capsys, "convert", tmp_path / name, out)

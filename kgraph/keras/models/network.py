@@ -6,6 +6,7 @@ on them, so masks and the training flag pass through; its own weights are those 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class Network(Layer):
         layers = layers_by_depth(nodes, ends)
         names = [layer.name for layer in layers]
         if len(set(names)) != len(names):
-            twice = sorted(name for name in set(names) if names.count(name) > 1)
+            twice = sorted(name for name, times in Counter(names).items() if times > 1)
             raise GraphError(
                 describe("layer names must be unique in a model", got=f"{twice[0]!r} twice", where=self.name)
             )

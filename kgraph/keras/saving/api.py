@@ -12,7 +12,6 @@ from kgraph.errors import (
     ArgumentError,
     ArgumentTypeError,
     FileError,
-    KgraphError,
     UnsupportedError,
     describe,
 )
@@ -28,6 +27,7 @@ from kgraph.keras.saving.atomic import atomic_write, may_write
 from kgraph.keras.saving.hdf5.guard import open_file
 from kgraph.keras.saving.hdf5.model_file import read_model_file, write_model_file
 from kgraph.keras.saving.hdf5.weights_file import Fit, find_weights, read_weights, write_weights
+from kgraph.keras.saving.limits import in_file
 
 HDF5, ARCHIVE = "h5", "keras"
 """The kinds of files."""
@@ -74,7 +74,7 @@ def load_model(
     Raises FileNotFoundError, FileError for a damaged, hostile or foreign file, ArgumentError for unknown names.
     """
     _refuse_keywords("load_model", kwargs, {"options": (None,)})
-    with _named(filepath):
+    with in_file(filepath):
         if _kind_to_read(filepath) == ARCHIVE:
             with _opened(filepath) as file:
                 return read_archive(file, custom_objects, compile, safe_mode)
@@ -119,7 +119,7 @@ def load_weights(
     """
     _refuse_keywords("load_weights", kwargs, {"options": (None,)})
     model._require_built()
-    with _named(filepath):
+    with in_file(filepath):
         if _kind_to_read(filepath) == ARCHIVE:
             _refuse_for_keras3(by_name, reshape)
             with _opened(filepath) as file:
@@ -230,18 +230,6 @@ def _kind_of_file(file: Any) -> str:
             where=str(getattr(file, "name", "")),
         )
     )
-
-
-@contextmanager
-def _named(filepath: Any) -> Iterator[None]:
-    """An error inside that does not say which file is read gets a note that does."""
-    try:
-        yield
-    except KgraphError as error:
-        name = os.fsdecode(filepath) if isinstance(filepath, str | os.PathLike) else ""
-        if name and name not in str(error):
-            error.add_note(f"in {name}")
-        raise
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Everything after `check_plain` may recurse, because nothing it sees is deep, and
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,18 @@ def made_of(what: str) -> Iterator[None]:
         raise FileError(
             describe(f"{what} cannot be made as described", got=f"{type(error).__name__}: {error}"[:500])
         ) from error
+
+
+@contextmanager
+def in_file(filepath: Any) -> Iterator[None]:
+    """An error of kgraph's that does not say which file is read gets a note that does, where that has a name."""
+    try:
+        yield
+    except KgraphError as error:
+        name = os.fsdecode(filepath) if isinstance(filepath, str | os.PathLike) else ""
+        if name and name not in str(error):
+            error.add_note(f"in {name}")
+        raise
 
 
 def check_plain(config: Any) -> None:
