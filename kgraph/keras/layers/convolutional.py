@@ -239,6 +239,7 @@ class ConvTranspose(Convolution):
     """
 
     @extends(Convolution.__init__)
+    @legacy(filters="nb_filter", strides="subsample", padding="border_mode", data_format="dim_ordering")
     def __init__(
         self,
         filters: int,

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kgraph.errors import FileError, describe
+from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.ir.types import Array
 from kgraph.keras.layers.cells import GRUCell, LSTMCell
 from kgraph.keras.layers.convolutional import Conv, ConvTranspose
@@ -167,9 +167,26 @@ def _modern(layer: Any, sources: list[Source], origin: Origin) -> list[Source]:
     if isinstance(layer, Conv | ConvTranspose) and sources:
         kernel = _kernel(layer, sources[0], origin)
         if origin.backend == "theano":
+            _check_padding(layer)
             return [Made(kernel.shape, partial(_turned, kernel, layer.spatial)), *sources[1:]]
         return [kernel, *sources[1:]]
     return sources
+
+
+def _check_padding(layer: Any) -> None:
+    """Raise UnsupportedError where Theano pads otherwise: with as much in front as behind, whatever the sizes."""
+    windows = zip(layer.kernel_size, layer.strides, strict=True)
+    if layer.padding == "same" and any(
+        size % 2 == 0 or (size > 1 and stride > 1) for size, stride in windows
+    ):
+        raise UnsupportedError(
+            describe(
+                'Theano pads in other places where padding="same" meets strides or a kernel of an even size',
+                expected="no strides, and odd sizes",
+                got=f"kernel_size={layer.kernel_size}, strides={layer.strides}",
+                where=layer.name,
+            )
+        )
 
 
 def _turned(kernel: Source, n: int) -> Array:

@@ -28,7 +28,7 @@ def activations(keras: Any, layers: Any) -> Any:
         layers.TimeDistributed(layers.Dense(2, activation=name))(x) for name in ("softplus", "hard_sigmoid")
     ]
     parts += [layers.LeakyReLU(0.2)(x), layers.PReLU()(x), layers.ELU(0.7)(x), layers.ThresholdedReLU(0.3)(x)]
-    parts += [layers.PReLU(shared_axes=[1])(x), layers.Activation("softsign")(x)]
+    parts.append(layers.Activation("softsign")(x))
     y = layers.Permute((2, 1))(layers.merge(parts, mode="concat"))
     return keras.models.Model(x, layers.Dense(3)(layers.Flatten()(y)))
 
@@ -37,15 +37,17 @@ def image(form: str) -> Callable[[Any, Any], Any]:
     def build(keras: Any, layers: Any) -> Any:
         first, axis = form == "th", 1 if form == "th" else -1
         x = layers.Input((2, 8, 7) if first else (8, 7, 2), name="image")
-        y = layers.ZeroPadding2D((1, 2), dim_ordering=form)(x)
-        y = layers.Convolution2D(3, 3, 2, border_mode="same", activation="relu", dim_ordering=form)(y)
+        # Of these three layers Keras 1 does not write where they have their channels.
+        y = x if first else layers.ZeroPadding2D((1, 2), dim_ordering=form)(x)
+        y = layers.Convolution2D(3, 3, 1, border_mode="same", activation="relu", dim_ordering=form)(y)
         y = layers.BatchNormalization(axis=axis)(y)
         a = layers.MaxPooling2D((2, 2), dim_ordering=form)(y)
         b = layers.AveragePooling2D((2, 2), dim_ordering=form)(y)
         y = layers.merge([a, b], mode="concat", concat_axis=axis)
-        y = layers.AtrousConvolution2D(4, 2, 2, atrous_rate=(2, 2), dim_ordering=form)(y)
-        y = layers.Cropping2D(((1, 0), (0, 1)), dim_ordering=form)(y)
-        y = layers.UpSampling2D((2, 2), dim_ordering=form)(y)
+        if not first:
+            y = layers.AtrousConvolution2D(4, 2, 2, atrous_rate=(2, 2), dim_ordering=form)(y)
+            y = layers.Cropping2D(((1, 0), (0, 1)), dim_ordering=form)(y)
+            y = layers.UpSampling2D((2, 2), dim_ordering=form)(y)
         y = layers.Convolution2D(3, 3, 3, subsample=(2, 1), bias=False, dim_ordering=form)(y)
         ends = [
             layers.GlobalAveragePooling2D(form)(y),

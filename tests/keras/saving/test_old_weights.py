@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kgraph import keras
-from kgraph.errors import FileError
+from kgraph.errors import FileError, UnsupportedError
 from kgraph.ir.types import Array
 from kgraph.keras import layers as L
 from kgraph.keras.saving.layer_weights import Made, Origin, match
@@ -94,6 +94,14 @@ def test_kernels_from_theano_are_turned_around() -> None:
     assert_converts(layer, [kernel, bias], Origin(2, "cntk"))
     dense = built(L.Dense(3), (3,))
     assert_converts(dense, dense.get_weights(), Origin(2, "theano"))
+
+
+@pytest.mark.parametrize("options", [{"kernel_size": (3, 2)}, {"kernel_size": 3, "strides": 2}], ids=str)
+def test_kernels_that_theano_pads_otherwise_are_refused(options: dict[str, Any]) -> None:
+    layer = built(L.Conv2D(4, padding="same", **options), (7, 8, 2))
+    with pytest.raises(UnsupportedError, match="other places"):
+        converted(layer, layer.get_weights(), Origin(2, "theano"))
+    assert_converts(layer, layer.get_weights(), Origin(2, "tensorflow"))
 
 
 @pytest.mark.parametrize(("kind", "gates"), [(L.LSTM, 4), (L.GRU, 3)])

@@ -58,6 +58,8 @@ _ANY = object()  # as a value of a table: whatever it is, it says nothing to us
 _SEED = _frozen(seed=None)
 # tf.keras derives these layers from a convolution, whose kernel they do not have.
 _NO_KERNEL = _frozen(groups=1, kernel_initializer=_ANY, kernel_regularizer=_ANY, kernel_constraint=_ANY)
+# Keras 1 wrote the shape of the output, which follows from all else.
+_TRANSPOSED = _frozen(groups=1, output_shape=_ANY)
 _NORMALIZATION = _frozen(
     renorm=False,
     renorm_clipping=None,
@@ -86,8 +88,8 @@ LAYERS: Mapping[str, Form] = _frozen(
     Conv1D=Form(newer=_frozen(groups=1), before=_1D),
     Conv2D=Form(newer=_frozen(groups=1)),
     Conv3D=Form(newer=_frozen(groups=1)),
-    Conv2DTranspose=Form(foreign=_frozen(groups=1)),
-    Conv3DTranspose=Form(foreign=_frozen(groups=1), newer=_frozen(dilation_rate=(1, 1, 1))),
+    Conv2DTranspose=Form(foreign=_TRANSPOSED),
+    Conv3DTranspose=Form(foreign=_TRANSPOSED, newer=_frozen(dilation_rate=(1, 1, 1))),
     Conv1DTranspose=Form(foreign=_frozen(groups=1)),
     Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D, single=("cropping",)),
     DepthwiseConv2D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
@@ -113,7 +115,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     RNN=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False)),
     SeparableConv1D=Form(foreign=_NO_KERNEL, before=_1D),
     SeparableConv2D=Form(foreign=_NO_KERNEL),
-    SimpleRNN=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_STEPS),
+    SimpleRNN=Form(foreign=_frozen(implementation=_ANY, consume_less=_ANY, **_RECURRENT), newer=_STEPS),
     SimpleRNNCell=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_SEED),
     SpatialDropout1D=_SPATIAL_DROPOUT,
     SpatialDropout2D=_SPATIAL_DROPOUT,
@@ -131,13 +133,25 @@ LAYERS: Mapping[str, Form] = _frozen(
 OLD_NAMES: Mapping[str, str] = _frozen(
     AtrousConvolution1D="Conv1D",
     AtrousConvolution2D="Conv2D",
+    Convolution1D="Conv1D",
+    Convolution2D="Conv2D",
+    Convolution3D="Conv3D",
     CuDNNGRU="GRU",
     CuDNNLSTM="LSTM",
     Deconvolution2D="Conv2DTranspose",
     Deconvolution3D="Conv3DTranspose",
     Functional="Model",
+    SeparableConvolution2D="SeparableConv2D",
 )
 """Names of classes that are ours under another name. Their weights may still be laid out in their own way."""
+
+OLD_PENALTIES: Mapping[str, str] = _frozen(
+    WeightRegularizer="L1L2", ActivityRegularizer="L1L2", L1L2Regularizer="L1L2"
+)
+"""Names of regularizers in Keras 1."""
+
+KERNEL_SIZES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
+"""The names that Keras 1 had for the parts of a kernel's size."""
 
 INITIALIZERS: Mapping[str, Form] = _frozen(
     **{

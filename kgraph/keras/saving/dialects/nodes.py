@@ -107,6 +107,7 @@ def call_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises FileError for parts that are missing or of the wrong kind.
     """
+    config = _with_stacks(config)
     _check(config)
     if all(_is_call(node) for entry in config["layers"] for node in entry["inbound_nodes"]):
         return dict(config)
@@ -142,6 +143,21 @@ def call_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
     # There a functional model counts from 1 in every Keras.
     ends = {key: map_structure(end, _single(config[key]), is_history) for key in ENDS}
     return {**config, "layers": layers, **ends}
+
+
+def _with_stacks(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration in which Sequential models, whose own was a list of layers in Keras 1, have their names."""
+    layers = config.get("layers")
+    if not isinstance(layers, list | tuple):
+        return config
+
+    def named(entry: Any) -> Any:
+        stack = entry.get("config") if isinstance(entry, Mapping) else None
+        if not isinstance(stack, list) or entry.get("class_name") != "Sequential":
+            return entry
+        return {**entry, "config": {"name": entry.get("name"), "layers": stack}}
+
+    return {**config, "layers": [named(entry) for entry in layers]}
 
 
 def _check(config: Mapping[str, Any]) -> None:

@@ -11,8 +11,10 @@ from kgraph.keras.layers.operations import module_of
 from kgraph.keras.saving.dialects.forms import (
     EVERY_LAYER,
     INITIALIZERS,
+    KERNEL_SIZES,
     LAYERS,
     OLD_NAMES,
+    OLD_PENALTIES,
     Form,
     says_nothing,
 )
@@ -62,7 +64,7 @@ class Reader:
     def _read_named(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """A regularizer or constraint of Keras 1."""
         name = str(item["name"])
-        name = {"WeightRegularizer": "L1L2", "ActivityRegularizer": "L1L2"}.get(name, name)
+        name = OLD_PENALTIES.get(name, name)
         return {"class_name": name, "config": {key: value for key, value in item.items() if key != "name"}}
 
     def read_described(self, item: Mapping[str, Any], key: str = "", where: str = "") -> Any:
@@ -147,6 +149,9 @@ class Reader:
         for old, new in form.renamed.items():
             if old in read:
                 read.setdefault(new, read.pop(old))
+        for names in KERNEL_SIZES:
+            if all(name in read for name in names):
+                read["kernel_size"] = tuple(read.pop(name) for name in names)
         read = without_foreign(without_foreign(read, EVERY_LAYER, where), form, where)
         if read.get("dtype") is not None:
             read["dtype"] = _dtype(read["dtype"], where)

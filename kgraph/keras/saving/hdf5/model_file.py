@@ -119,7 +119,12 @@ def _compile(
         return
     with made_of("its training"):
         model.compile(**arguments)
-    if "optimizer_weights" in root:
+    shapes = [weight.shape for weight in model.trainable_weights]
+    if str(version).startswith("1.") and len(set(shapes)) < len(shapes):
+        warn_user(
+            "Keras 1 does not say which state is of which weight: training starts with a fresh optimizer"
+        )
+    elif "optimizer_weights" in root:
         names, datasets = read_list(root.group("optimizer_weights"))
         try:
             model._make_optimizer_state()

@@ -16,6 +16,7 @@ from typing import Any
 
 from kgraph.errors import FileError, describe
 from kgraph.ir.types import Array
+from kgraph.keras.layers.legacy_merge import Merge
 from kgraph.keras.saving.hdf5.attributes import write_text, write_texts
 from kgraph.keras.saving.hdf5.guard import Dataset, Group
 from kgraph.keras.saving.layer_weights import Made, Origin, Source, file_names, file_order, match
@@ -115,7 +116,7 @@ def read_weights(group: Group, model: Any, by_name: bool = False, fit: Fit | Non
     fit = fit or Fit()
     stored = [_stored(group, name) for name in group.texts("layer_names") or []]
     origin = origin_of(group, [name for entry in stored for name in entry.weight_names])
-    pairs = _same_names(stored, model, fit) if by_name else _same_order(stored, model)
+    pairs = _same_names(stored, model, fit) if by_name else _same_order(stored, model, origin)
     plan: list[tuple[Variable, Source]] = []
     for layer, entry in pairs:
         try:
@@ -159,8 +160,9 @@ def _stored(group: Group, name: str) -> Stored:
     return Stored(name, *read_list(group.group(name)))
 
 
-def _same_order(stored: Sequence[Stored], model: Any) -> Iterator[tuple[Any, Stored]]:
-    layers = [layer for layer in model.layers if layer.weights]
+def _same_order(stored: Sequence[Stored], model: Any, origin: Origin) -> Iterator[tuple[Any, Stored]]:
+    listed = _side_by_side(model.layers) if origin.version == 1 else model.layers
+    layers = [layer for layer in listed if layer.weights]
     entries = [entry for entry in stored if entry.weight_names]
     if len(layers) != len(entries):
         raise FileError(
@@ -171,6 +173,16 @@ def _same_order(stored: Sequence[Stored], model: Any) -> Iterator[tuple[Any, Sto
             )
         )
     return zip(layers, entries, strict=True)
+
+
+def _side_by_side(layers: Iterable[Any]) -> Iterator[Any]:
+    """Layers as Keras 1 lists them: in the place of a Merge layer, those of the models that it joins."""
+    for layer in layers:
+        branches = layer.branches if isinstance(layer, Merge) else None
+        if not branches:
+            yield layer
+        for branch in branches or ():
+            yield from _side_by_side(getattr(branch, "layers", [branch]))
 
 
 def _same_names(stored: Sequence[Stored], model: Any, fit: Fit) -> Iterator[tuple[Any, Stored]]:
