@@ -179,8 +179,8 @@ Here **r** means that training goes on from the file to the same weights as with
 the other finds its whole state in a file of ours.
 """
 
-OTHERWISE_TEXT = """The tests do what some versions did beyond what their files say, and arrive where those arrived. Keras 2.3
-looked at the count of steps after it had gone on, took activity penalties for a batch rather than for a sample, and
+OTHERWISE_TEXT = """The tests do what some versions did beyond what their files say, and arrive where those arrived.
+Keras 2.3 looked at the count of steps after it had gone on, took activity penalties for a batch rather than for a sample, and
 the variance of a batch for that of a sample (so does tf.keras, of images); epsilon stood outside of the root in its
 RMSprop and Adagrad. Keras 3.0 on JAX counted the penalties of weights twice; Keras 3 on JAX starts each training
 step of a stateful layer from zeros.
