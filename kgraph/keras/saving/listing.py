@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,21 +32,24 @@ def list_weights(filepath: Any) -> list[Array] | None:
     with open_file(filepath) as root:
         if root.text("model_config") is not None:
             return None
-        found: list[Array] = []
-        pending, seen = [("", root, 0)], 0
-        while pending:
-            path, group, depth = pending.pop()
-            names = group.names()
-            seen += len(names)
-            if depth > DEPTH or seen > MANY:
-                raise FileError(describe("the file has no end of groups", where=root.where))
-            for name in names:
-                inner = _open(group, name)
-                if isinstance(inner, Group):
-                    pending.append((f"{path}{name}/", inner, depth + 1))
-                else:
-                    found.append(Array(f"{path}{name}", inner.dtype.name, inner.shape))
-        return sorted(found, key=lambda array: _natural(array.name))
+        return sorted(arrays_in(root), key=lambda array: _natural(array.name))
+
+
+def arrays_in(root: Group) -> Iterator[Array]:
+    """The arrays in a group and in the groups inside. Raises FileError for a damaged or hostile file."""
+    pending, seen = [("", root, 0)], 0
+    while pending:
+        path, group, depth = pending.pop()
+        names = group.names()
+        seen += len(names)
+        if depth > DEPTH or seen > MANY:
+            raise FileError(describe("the file has no end of groups", where=root.where))
+        for name in names:
+            inner = _open(group, name)
+            if isinstance(inner, Group):
+                pending.append((f"{path}{name}/", inner, depth + 1))
+            else:
+                yield Array(f"{path}{name}", inner.dtype.name, inner.shape)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

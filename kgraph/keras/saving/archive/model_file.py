@@ -20,6 +20,7 @@ from kgraph.keras.saving.archive.variables import read_state, write_state
 from kgraph.keras.saving.dialects import KERAS3, read_training, write_model, write_training
 from kgraph.keras.saving.hdf5.guard import open_file
 from kgraph.keras.saving.limits import made_of
+from kgraph.keras.saving.listing import arrays_in
 from kgraph.keras.saving.rebuild import rebuild
 from kgraph.keras.saving.state import extra_state, restore_extra_state
 
@@ -78,7 +79,12 @@ def read_archive(
         room = root.room
     model = rebuild(config, custom_objects, safe_mode, initialise=False, keras_version=version, room=room)
     if not model.built:
-        _build(model, config.get("build_config"))
+        with archive.file(WEIGHTS) as weights, open_file(weights) as root:
+            trained = any(not array.name.startswith("optimizer/") for array in arrays_in(root))
+        built_for = config.get("build_config")
+        shapes = built_for.get("input_shape") if isinstance(built_for, Mapping) else None
+        if trained or shapes is not None:
+            _build(model, shapes)
     arguments = read_training(config.get("compile_config"), custom_objects, safe_mode) if compile else None
     if arguments is not None:
         with made_of("its training"):
@@ -100,12 +106,11 @@ def _input_shapes(model: Any) -> Any:
     return map_structure(lambda t: t.shape, model._nested_inputs) if model.inputs else None
 
 
-def _build(model: Any, build_config: Any) -> None:
+def _build(model: Any, shapes: Any) -> None:
     """Build a subclassed model for the shapes in a file, so that it has its weights; for any number of samples.
 
     Raises FileError when the file does not say them.
     """
-    shapes = build_config.get("input_shape") if isinstance(build_config, Mapping) else None
     try:
         inputs = batch_inputs(shapes)
     except ArgumentError as error:

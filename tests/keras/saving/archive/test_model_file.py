@@ -173,8 +173,49 @@ def test_subclassed_models_travel_with_their_class(tmp_path: Path) -> None:
     assert_same_predictions(read, again, data)
 
 
-def test_a_subclassed_model_that_was_never_called_cannot_be_read() -> None:
+def without_shapes(archive: io.BytesIO) -> io.BytesIO:
+    """The same archive, not saying for what shapes its model was built."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "config.json":
+                data = json.dumps({**json.loads(data), "build_config": None}).encode()
+            new.writestr(name, data)
+    return made
+
+
+def test_a_subclassed_model_whose_shapes_are_not_said_has_no_place_for_its_weights() -> None:
     scaled, file = scaled_class(kgraph.keras), io.BytesIO()
-    scaled(2.0).save(file, save_format="keras")
+    model = scaled(2.0)
+    model.build((None, 3))
+    model.save(file, save_format="keras")
+    assert load_model(file, custom_objects={"Scaled": scaled}).count_params() == model.count_params()
     with pytest.raises(FileError, match="for what shapes"):
-        load_model(file, custom_objects={"Scaled": scaled})
+        load_model(without_shapes(file), custom_objects={"Scaled": scaled})
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("kind", ["stack", "subclass"])
+def test_a_model_that_was_not_built_is_read_as_such(kind: str, compiled: bool) -> None:
+    scaled, file = scaled_class(kgraph.keras), io.BytesIO()
+    model = kgraph.keras.Sequential([kgraph.keras.layers.Dense(2)]) if kind == "stack" else scaled(2.0)
+    if compiled:
+        model.compile("adam", "mse")
+    model.save(file, save_format="keras")
+    again = load_model(file, custom_objects={"Scaled": scaled})
+    assert not again.built
+    assert (again.optimizer is not None) == compiled
+    again.compile("adam", "mse")
+    again.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
+
+
+@needs_keras
+def test_a_model_that_keras_had_not_built_is_read(tmp_path: Path) -> None:
+    theirs = keras().Sequential([keras().layers.Dense(2)])
+    theirs.compile("adam", "mse")
+    with pytest.warns(UserWarning, match="not yet been built"):
+        theirs.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert not again.built
+    again.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
