@@ -180,10 +180,10 @@ the other finds its whole state in a file of ours.
 """
 
 OTHERWISE_TEXT = """The tests do what some versions did beyond what their files say, and arrive where those arrived.
-Keras 2.3 looked at the count of steps after it had gone on, took activity penalties for a batch rather than for a sample, and
-the variance of a batch for that of a sample (so does tf.keras, of images); epsilon stood outside of the root in its
-RMSprop and Adagrad. Keras 3.0 on JAX counted the penalties of weights twice; Keras 3 on JAX starts each training
-step of a stateful layer from zeros.
+Keras 2.3 looked at the count of steps after it had gone on, took activity penalties for a batch
+rather than for a sample, and the variance of a batch for that of a sample (so does tf.keras, of
+images); epsilon stood outside of the root in its RMSprop and Adagrad. Keras 3.0 on JAX counted the
+penalties of weights twice; Keras 3 on JAX starts each training step of a stateful layer from zeros.
 
 Training goes on elsewhere, as kgraph computes what the definition says, and that Keras did not:
 """
