@@ -27,6 +27,7 @@ from kgraph.passes.autodiff import gradients
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
+from kgraph.plugins.onnx.blocked.ops import ToBlocked
 from kgraph.plugins.onnx.device import convolution_block
 from kgraph.testing import assert_agrees, check_pass
 
@@ -150,11 +151,22 @@ def test_nothing_leaves_the_layout_between_convolutions() -> None:
     assert not {"conv", "conv_bias", "conv_input_grad", "conv_filter_grad"} & set(made)
 
 
-def test_dropout_draws_the_same_elements() -> None:
+def dropped() -> tuple[Net, Function]:
     net, rng = Net((6, 6, 16)), Input("rng", TensorType("uint32", (2,)))
     y = Dropout(0.5, 3)(Relu()(net.conv(net.x, 16)), rng)
-    function = SpecialisePhase(True)(net.step(flat(y), rng), Counter())
+    return net, SpecialisePhase(True)(net.step(flat(y), rng), Counter())
+
+
+def test_dropout_draws_the_same_elements() -> None:
+    net, function = dropped()
     check_compiled(function, net.arrays(3, np.array([1, 2], "uint32")))
+
+
+def test_a_gradient_enters_the_layout_on_its_way_through_dropout() -> None:
+    _, function = dropped()
+    calls = BlockChannels(BLOCK)(function, Counter()).calls()
+    pixels = [call.op for call in calls if call.inputs[0].shape[1:] == (4, 4, 16)]
+    assert pixels == [ToBlocked(BLOCK, channels_last=True)]
 
 
 def test_the_pass_can_be_switched_off() -> None:

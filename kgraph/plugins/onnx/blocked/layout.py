@@ -109,8 +109,12 @@ class Site:
             return inner
         if isinstance(value, Result):
             (first, *_), op = value.call.inputs, value.call.op
-            if isinstance(op, Transpose) and op.perm == TO_FIRST:
+            if _is_to_first(value):
                 return ToBlocked(self.block, True)(first)
+            if isinstance(op, Elementwise) and any(map(_is_to_first, value.call.inputs)):
+                operands = [self.beside(operand, value.type) for operand in value.call.inputs]
+                if None not in operands:
+                    return op(*operands)
             if isinstance(op, AveragePoolGrad) and _is_simple(op):
                 return _on_blocks(op, self.block)(self.blocked(first))
         return ToBlocked(self.block)(value)
@@ -126,6 +130,11 @@ class Site:
             inner = self.inside(value)
             return inner or reshape(value, (shape[0], shape[1] // self.block, 1, 1, self.block))
         return self.blocked(reshape(value, shape))
+
+
+def _is_to_first(value: Value) -> bool:
+    """Whether a value is a tensor that had its channels last."""
+    return isinstance(value, Result) and value.call.op == Transpose(TO_FIRST)
 
 
 def _is_image(*types: TensorType) -> bool:
