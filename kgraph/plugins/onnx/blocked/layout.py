@@ -112,12 +112,17 @@ class Site:
             if _is_to_first(value):
                 return ToBlocked(self.block, True)(first)
             if isinstance(op, Elementwise) and any(map(_is_to_first, value.call.inputs)):
-                operands = [self.beside(operand, value.type) for operand in value.call.inputs]
-                if None not in operands:
-                    return op(*operands)
+                made = self.elementwise(op, value.call.inputs, value.type)
+                if made is not None:
+                    return made
             if isinstance(op, AveragePoolGrad) and _is_simple(op):
                 return _on_blocks(op, self.block)(self.blocked(first))
         return ToBlocked(self.block)(value)
+
+    def elementwise(self, op: Any, operands: Sequence[Value], like: TensorType) -> Value | None:
+        """An elementwise op on blocked operands, which gives `like` [N, C, H, W] in the layout."""
+        found = [self.beside(value, like) for value in operands]
+        return None if any(value is None for value in found) else op(*found)
 
     def beside(self, value: Value, like: TensorType) -> Value | None:
         """An operand that broadcasts to `like` [N, C, H, W], such that it broadcasts to the same in the layout."""
@@ -255,10 +260,8 @@ def _elementwise(site: Site) -> Value | None:
     like = site.op.infer(*(value.type for value in site.operands))
     if like.rank != 4 or not site.fits(like.shape[1]):
         return None
-    operands = [site.beside(value, like) for value in site.operands]
-    if any(value is None for value in operands):
-        return None
-    return FromBlocked()(site.op(*operands))
+    made = site.elementwise(site.op, site.operands, like)
+    return None if made is None else FromBlocked()(made)
 
 
 @blocks(Relu)
