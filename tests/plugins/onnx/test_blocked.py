@@ -165,7 +165,9 @@ def test_dropout_draws_the_same_elements() -> None:
 def test_a_gradient_enters_the_layout_on_its_way_through_dropout() -> None:
     _, function = dropped()
     calls = BlockChannels(BLOCK)(function, Counter()).calls()
-    moved = [call.op for call in calls if call.op.name != "reshape" and call.inputs[0].shape[1:] == (4, 4, 16)]
+    moved = [
+        call.op for call in calls if call.op.name != "reshape" and call.inputs[0].shape[1:] == (4, 4, 16)
+    ]
     assert moved == [ToBlocked(BLOCK, channels_last=True)]
 
 
