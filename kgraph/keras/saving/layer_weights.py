@@ -17,7 +17,7 @@ CuDNNLSTM and CuDNNGRU have each gate's kernel transposed, and biases for both p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -29,6 +29,7 @@ from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.ir.types import Array
 from kgraph.keras.layers.cells import GRUCell, LSTMCell
 from kgraph.keras.layers.convolutional import Conv, ConvTranspose
+from kgraph.keras.layers.pooling import Pooling
 from kgraph.keras.tensor import Variable
 
 
@@ -141,13 +142,19 @@ def _runs(layer: Any, weights: Iterable[Variable]) -> list[tuple[Any, list[Varia
 def _owners(layer: Any) -> dict[Variable, Any]:
     """The layer, this one or one inside of it, that has each weight itself."""
     found: dict[Variable, Any] = {}
+    for one in _with_inner(layer):
+        for weight in [*one._trainable_weights, *one._non_trainable_weights]:
+            found.setdefault(weight, one)
+    return found
+
+
+def _with_inner(layer: Any) -> Iterator[Any]:
+    """A layer and all that are inside of it."""
     pending = [layer]
     while pending:
         one = pending.pop()
-        for weight in [*one._trainable_weights, *one._non_trainable_weights]:
-            found.setdefault(weight, one)
+        yield one
         pending += one._sublayers()
-    return found
 
 
 # -- older layouts
@@ -176,17 +183,28 @@ def _modern(layer: Any, sources: list[Source], origin: Origin) -> list[Source]:
 def _check_padding(layer: Any) -> None:
     """Raise UnsupportedError where Theano pads otherwise: with as much in front as behind, whatever the sizes."""
     windows = zip(layer.kernel_size, layer.strides, strict=True)
-    if layer.padding == "same" and any(
-        size % 2 == 0 or (size > 1 and stride > 1) for size, stride in windows
-    ):
-        raise UnsupportedError(
-            describe(
-                'Theano pads in other places where padding="same" meets strides or a kernel of an even size',
-                expected="no strides, and odd sizes",
-                got=f"kernel_size={layer.kernel_size}, strides={layer.strides}",
-                where=layer.name,
-            )
-        )
+    if layer.padding == "same" and any(n % 2 == 0 or (n > 1 and stride > 1) for n, stride in windows):
+        got = f"kernel_size={layer.kernel_size}, strides={layer.strides}"
+        raise _pads_otherwise(layer, "no strides, and odd sizes", got)
+
+
+def check_pools(model: Any, origin: Origin) -> None:
+    """Raise UnsupportedError where pools of the model had other windows on Theano.
+
+    Keras padded there by size - 2 on both sides if the size is odd, else by size - 1.
+    """
+    pools = (layer for layer in _with_inner(model) if isinstance(layer, Pooling) and layer.padding == "same")
+    for pool in pools if origin.backend == "theano" else ():
+        if not set(zip(pool.pool_size, pool.strides, strict=True)) <= {(1, 1), (3, 1)}:
+            got = f"pool_size={pool.pool_size}, strides={pool.strides}"
+            raise _pads_otherwise(pool, "a size of 3 and no strides", got)
+
+
+def _pads_otherwise(layer: Any, expected: str, got: str) -> UnsupportedError:
+    message = (
+        'the weights are from Theano, which pads in other places where padding="same" meets such windows'
+    )
+    return UnsupportedError(describe(message, expected=expected, got=got, where=layer.name))
 
 
 def _turned(kernel: Source, n: int) -> Array:

@@ -104,6 +104,27 @@ def test_kernels_that_theano_pads_otherwise_are_refused(options: dict[str, Any])
     assert_converts(layer, layer.get_weights(), Origin(2, "tensorflow"))
 
 
+@pytest.mark.parametrize(
+    ("size", "strides", "same"),
+    [(2, 2, False), (3, 2, False), (5, 1, False), (3, 1, True), ((3, 1), 1, True)],
+)
+def test_pools_that_theano_pads_otherwise_are_refused(
+    tmp_path: Path, size: Any, strides: int, same: bool
+) -> None:
+    path = tmp_path / "m.h5"
+    inner = keras.Sequential([L.AveragePooling2D(size, strides, padding="same", input_shape=(6, 6, 2))])
+    model = keras.Sequential([inner, L.Flatten(), L.Dense(1)])
+    model.save(path)
+    keras.models.load_model(path, compile=False)
+    with h5py.File(path, "a") as file:
+        file["model_weights"].attrs["backend"] = "theano"
+    if same:
+        keras.models.load_model(path, compile=False)
+    else:
+        with pytest.raises(UnsupportedError, match="other places"):
+            keras.models.load_model(path, compile=False)
+
+
 @pytest.mark.parametrize(("kind", "gates"), [(L.LSTM, 4), (L.GRU, 3)])
 def test_fused_layers_have_transposed_gates_and_two_biases(kind: Any, gates: int) -> None:
     layer = built(kind(5), (4, 3))

@@ -19,7 +19,15 @@ from kgraph.ir.types import Array
 from kgraph.keras.layers.legacy_merge import Merge
 from kgraph.keras.saving.hdf5.attributes import write_text, write_texts
 from kgraph.keras.saving.hdf5.guard import Dataset, Group
-from kgraph.keras.saving.layer_weights import Made, Origin, Source, file_names, file_order, match
+from kgraph.keras.saving.layer_weights import (
+    Made,
+    Origin,
+    Source,
+    check_pools,
+    file_names,
+    file_order,
+    match,
+)
 from kgraph.keras.tensor import Variable
 from kgraph.keras.utils.warn import warn_user
 
@@ -111,11 +119,14 @@ def find_weights(root: Group) -> Group | None:
 def read_weights(group: Group, model: Any, by_name: bool = False, fit: Fit | None = None) -> None:
     """Read the weights of layers: of those with the same name, or of all that have weights, in order.
 
-    Raises FileError where file and model do not fit; nothing is changed then.
+    Raises FileError where file and model do not fit, UnsupportedError where the backend that the weights are from
+    computes otherwise; nothing is changed then.
     """
     fit = fit or Fit()
     stored = [_stored(group, name) for name in group.texts("layer_names") or []]
     origin = origin_of(group, [name for entry in stored for name in entry.weight_names])
+    if not by_name:
+        check_pools(model, origin)
     pairs = _same_names(stored, model, fit) if by_name else _same_order(stored, model, origin)
     plan: list[tuple[Variable, Source]] = []
     for layer, entry in pairs:
