@@ -55,3 +55,7 @@ def test_a_step_costs_the_same_wherever_it_stands() -> None:
     assert 0 < one < 0.3 * ten
     assert cost(19) - ten == pytest.approx(ten - one)
     assert microseconds(dense(512), {"batch": 128}) == pytest.approx(1000, rel=0.1)
+
+
+def test_a_single_row_costs_the_reading_of_the_weights() -> None:
+    assert microseconds(dense(512), {"batch": 1}) > 0.05 * microseconds(dense(512), {"batch": 128})
