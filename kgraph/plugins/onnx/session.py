@@ -25,6 +25,8 @@ from kgraph.plugins.onnx.state import DeviceState, Slot, aligned, state_of
 # pre-packing each weight.
 _SESSION_MICROSECONDS = 5e3
 _MICROSECONDS_PER_WEIGHT = 2e-2
+# What a run spends on each variable that is bound to it.
+_BINDING_MICROSECONDS = 10.0
 
 
 def make_session(model: Model, device: Device, options: CompileOptions, threads: int = 0) -> Any:
@@ -114,7 +116,8 @@ class CompiledFunction:
         """Count what a run without constants cost."""
         key = tuple(env.items())
         if key not in self._costs:
-            self._costs[key] = microseconds(self.function, env)
+            binding = len(self.model.state_inputs) * _BINDING_MICROSECONDS
+            self._costs[key] = binding + microseconds(self.function, env)
         self._spent += self._costs[key]
 
     def frozen(self) -> tuple[Model, Any] | None:
