@@ -473,13 +473,9 @@ class TensorOp(Layer):
         return None
 
     def get_config(self) -> dict[str, Any]:
-        raise UnsupportedError(
-            describe(
-                "bare operators between layers have no configuration of their own",
-                expected="that of the functional model that they are in",
-                where=self.name,
-            )
-        )
+        """The values stand in it as they are: in files there are steps, which the functional model writes."""
+        own = {"result": self.result, "operands": self.operands}
+        return {"name": self.name, "trainable": self._trainable, **own}
 
 
 def _ir_variable(variable: Any) -> ir.Variable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgraph.keras.layers.registry import register
+from kgraph.keras.models.clone import clone_model
 from kgraph.keras.models.model import Model
 from kgraph.keras.models.sequential import Sequential
 from kgraph.keras.saving import (
@@ -16,6 +17,7 @@ from kgraph.keras.saving import (
 __all__ = [
     "Model",
     "Sequential",
+    "clone_model",
     "load_model",
     "model_from_config",
     "model_from_json",

@@ -7,7 +7,7 @@ on them, so masks and the training flag pass through; its own weights are those 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,18 @@ class Network(Layer):
         known = {id(old): Tensor(new.value) for old, new in zip(self.inputs, given, strict=True)}
         for old, new, own_mask in zip(self.inputs, given, _masks(mask, given), strict=True):
             known[id(old)]._keras_mask = own_mask if own_mask is not None else new._keras_mask
+        return self._run(known, training)
+
+    def _run(
+        self,
+        known: dict[int, Tensor],
+        training: Any = None,
+        layer_for: Callable[[Layer], Layer] = lambda layer: layer,
+    ) -> Any:
+        """The outputs from tensors in the place of the inputs, by the ids of these.
+
+        layer_for  gives the layer that is called in the place of one of this network
+        """
         for node in self._nodes:
             if isinstance(node.layer, InputLayer):
                 known.setdefault(id(node.outputs), node.outputs)
@@ -106,7 +118,8 @@ class Network(Layer):
             args, kwargs = map_structure(lambda t: known.get(id(t), t), (node.args, node.kwargs))
             if training is not None:
                 kwargs.setdefault("training", training)
-            made = node.layer(map_structure(lambda t: known.get(id(t), t), node.inputs), *args, **kwargs)
+            inputs = map_structure(lambda t: known.get(id(t), t), node.inputs)
+            made = layer_for(node.layer)(inputs, *args, **kwargs)
             for old, new in zip(node.output_tensors, flatten(made), strict=True):
                 known.setdefault(id(old), new)
         return map_structure(lambda t: known[id(t)], self._nested_outputs)

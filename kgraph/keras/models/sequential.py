@@ -145,7 +145,7 @@ class Sequential(Model):
         elif isinstance(first, InputLayer):
             self._grow(above, first.input, first.input)
         elif getattr(first, "inputs", None):  # a model: it gets inputs like its own
-            inputs = map_structure(_input_like, first._nested_inputs)
+            inputs = map_structure(input_like, first._nested_inputs)
             self._grow([first, *above], inputs, inputs)
         elif hasattr(first, "batch_input_shape"):
             kind = first._dtype if isinstance(first._dtype, str) else getattr(first, "input_dtype", None)
@@ -196,7 +196,8 @@ class Sequential(Model):
         return model
 
 
-def _input_like(tensor: Tensor) -> Tensor:
+def input_like(tensor: Tensor) -> Tensor:
+    """A new input of the shape, dtype and name of another."""
     return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor._keras_history[0].name)
 
 
