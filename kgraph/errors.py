@@ -36,6 +36,10 @@ class FileError(KgraphError, ValueError):
     """A model file is damaged, hostile, or of a kind that cannot be read. A missing file is a FileNotFoundError."""
 
 
+class UnsafeError(FileError):
+    """A file holds code, and nobody said that it may be run."""
+
+
 class DownloadError(KgraphError, OSError):
     """A file could not be had from the network: the server is out of reach, refuses, falls silent or stops early."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from kgraph.cli import convert, doctor, inspect, passes, plugins, run
+from kgraph.cli.report import one_line
 from kgraph.errors import KgraphError
 
 COMMANDS = {
@@ -41,15 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             print(f"kgraph {chosen.command}: {one_line(error)}", file=sys.stderr)
             return 1
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an exception on one line: its first line, then what was expected, what came and where."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.strerror}: {error.filename}"
-    lines = [line.strip() for line in [*text.splitlines(), *getattr(error, "__notes__", ())]]
-    return "; ".join(line for line in lines if line)
 
 
 def _show_warning(

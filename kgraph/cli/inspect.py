@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kgraph.cli.files import add_model_arguments, kind_of, read_model
-from kgraph.cli.report import ModelReport, WeightsReport
-from kgraph.keras.saving import list_weights
+from kgraph.cli.report import ModelReport, OutlineReport, WeightsReport, one_line
+from kgraph.errors import ArgumentError, UnsafeError, UnsupportedError
+from kgraph.keras.saving import list_weights, read_outline
 from kgraph.plugins.onnx.bundle_summary import read_bundle
 from kgraph.plugins.onnx.summary import read_summary
 
@@ -39,4 +40,8 @@ def _read(arguments: argparse.Namespace) -> Any:
         weights = list_weights(path)
         if weights is not None:
             return WeightsReport(path, weights)
-    return ModelReport(path, kind, read_model(path, arguments))
+    try:
+        return ModelReport(path, kind, read_model(path, arguments))
+    except (ArgumentError, UnsupportedError, UnsafeError) as error:
+        # Nothing is wrong with the file: somebody else's classes are in it, or code.
+        return OutlineReport(path, kind, read_outline(path, kind, arguments.weights), one_line(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from kgraph.errors import NotBuiltError
 from kgraph.keras.saving.dialects import KERAS3, write_training
 from kgraph.keras.saving.listing import Array
+from kgraph.keras.saving.outline import Outline, Part, count
 from kgraph.plugins.onnx.summary import Port, format_size
 
 _NAMES = {"hdf5": "HDF5", "keras": "archive of Keras 3", "json": "JSON", "yaml": "YAML"}
@@ -48,14 +50,47 @@ class ModelReport:
             model.summary(print_fn=lines.append)
         lines += [f"input     {port}" for port in _ports(model.input_names, model.inputs)]
         lines += [f"output    {port}" for port in _ports(model.output_names, model.outputs)]
-        training = training_of(model)
-        if training is None:
-            lines.append("training  not compiled")
-        else:
-            lines += [
-                f"{key:<9} {_brief(value)}" for key, value in training.items() if value not in (None, [], {})
-            ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *_training_lines(training_of(model))])
+
+
+@dataclass(frozen=True)
+class OutlineReport:
+    """What a file says of a model that could not be made of it, and why it could not."""
+
+    path: Path
+    kind: str
+    outline: Outline
+    problem: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As json writes it: what `ModelReport` has, as far as the file says it, and what is only here."""
+        outline = self.outline
+        return {
+            "kind": self.kind,
+            "path": str(self.path),
+            "size": self.path.stat().st_size,
+            "name": outline.name,
+            "class_name": outline.class_name,
+            "not_built": self.problem,
+            "parameters": outline.parameters,
+            "layers": [_part(part) for part in outline.layers],
+            "other_weights": [vars(array) for array in outline.others],
+            "training": outline.training,
+        }
+
+    def __str__(self) -> str:
+        outline = self.outline
+        size = format_size(self.path.stat().st_size)
+        lines = [
+            f"{self.path}: Keras model, {_NAMES[self.kind]}, {size}",
+            f"not built: {self.problem}",
+            "model     " + f"{outline.name} ({outline.class_name})".lstrip(),
+        ]
+        lines += _columns([_row(part) for part in outline.layers])
+        lines += [f"  {array}" for array in outline.others]
+        if outline.parameters is not None:
+            lines.append(f"{outline.parameters:,} parameters")
+        return "\n".join([*lines, *_training_lines(outline.training)])
 
 
 @dataclass(frozen=True)
@@ -71,21 +106,17 @@ class WeightsReport:
             "kind": "weights",
             "path": str(self.path),
             "size": self.path.stat().st_size,
-            "parameters": self._parameters,
+            "parameters": count(self.arrays),
             "weights": [vars(array) for array in self.arrays],
         }
-
-    @property
-    def _parameters(self) -> int:
-        return sum(prod(array.shape) for array in self.arrays)
 
     def __str__(self) -> str:
         size = format_size(self.path.stat().st_size)
         return "\n".join(
             [
                 f"{self.path}: weights alone, HDF5, {size}",
-                *(f"  {array.name}: {array.dtype}{list(array.shape)}" for array in self.arrays),
-                f"{len(self.arrays)} arrays, {self._parameters:,} numbers",
+                *(f"  {array}" for array in self.arrays),
+                f"{len(self.arrays)} arrays, {count(self.arrays):,} numbers",
             ]
         )
 
@@ -93,6 +124,43 @@ class WeightsReport:
 def training_of(model: Any) -> dict[str, Any] | None:
     """How a model is trained, as Keras 3 writes it; None when it is not compiled."""
     return write_training(model, KERAS3) if model.optimizer is not None else None
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an exception on one line: its first line, then what was expected, what came and where."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.strerror}: {error.filename}"
+    lines = [line.strip() for line in [*text.splitlines(), *getattr(error, "__notes__", ())]]
+    return "; ".join(line for line in lines if line)
+
+
+def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
+    if training is None:
+        return ["training  not compiled"]
+    said = {
+        key.removesuffix("_config"): value for key, value in training.items() if value not in (None, [], {})
+    }
+    return [f"{key:<9} {_brief(value)}" for key, value in said.items()]
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "class_name": part.class_name,
+        "parameters": part.parameters,
+        "weights": None if part.weights is None else [vars(array) for array in part.weights],
+    }
+
+
+def _row(part: Part) -> tuple[str, str, str, str]:
+    parameters = "" if part.parameters is None else f"{part.parameters:,}"
+    return part.name, part.class_name, parameters, ", ".join(map(str, part.weights or ()))
+
+
+def _columns(rows: list[tuple[str, str, str, str]]) -> list[str]:
+    names, classes, numbers = (max((len(row[i]) for row in rows), default=0) for i in range(3))
+    return [f"  {n:<{names}}  {c:<{classes}}  {p:>{numbers}}  {w}".rstrip() for n, c, p, w in rows]
 
 
 def _layer(layer: Any) -> dict[str, Any]:

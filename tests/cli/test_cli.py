@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kgraph import config
-from kgraph.cli import main, one_line
+from kgraph.cli import main
+from kgraph.cli.report import one_line
 from kgraph.errors import ArgumentError, describe
 from kgraph.plugins.onnx import machine
 from tests.cli.command import fails, run, saved

@@ -23,6 +23,9 @@ class Array:
     dtype: str
     shape: tuple[int, ...]
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype}{list(self.shape)}"
+
 
 def list_weights(filepath: Any) -> list[Array] | None:
     """The arrays in an HDF5 file of weights, in order of their names; None when the file holds a whole model.
@@ -32,7 +35,7 @@ def list_weights(filepath: Any) -> list[Array] | None:
     with open_file(filepath) as root:
         if root.text("model_config") is not None:
             return None
-        return sorted(arrays_in(root), key=lambda array: _natural(array.name))
+        return sorted(arrays_in(root), key=naturally)
 
 
 def arrays_in(root: Group) -> Iterator[Array]:
@@ -52,9 +55,10 @@ def arrays_in(root: Group) -> Iterator[Array]:
                 yield Array(f"{path}{name}", inner.dtype.name, inner.shape)
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Names in the order in which people count: vars/2 before vars/10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+def naturally(array: Array) -> list[tuple[int, str]]:
+    """A key that sorts names as people count: vars/2 before vars/10."""
+    parts = re.split(r"([0-9]+)", array.name)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _open(group: Group, name: str) -> Group | Dataset:

@@ -26,7 +26,7 @@ def read_model(
 
     `keras_version` is what the file says wrote it ("2.3.1", "2.11.0", "3.5.0"), when it is not in the configuration.
     Raises FileError for what is damaged or too deep, ArgumentError for classes that nobody knows, UnsupportedError for
-    settings that kgraph does not have and, in `safe_mode`, for code; each names the layer.
+    settings that kgraph does not have and UnsafeError, in `safe_mode`, for code; each names the layer.
     """
     check_plain(config)
     if isinstance(config, list | tuple):  # a Sequential of Keras 1

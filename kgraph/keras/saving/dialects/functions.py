@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.errors import FileError, UnsupportedError, describe
+from kgraph.errors import FileError, UnsafeError, UnsupportedError, describe
 from kgraph.keras import backend as K
 from kgraph.keras.utils.custom_objects import get_registered_name
 
@@ -57,10 +57,10 @@ def function_entry(function: Any) -> dict[str, Any]:
 def load_code(item: Mapping[str, Any], safe_mode: bool, where: str) -> types.FunctionType:
     """The function that a description holds as code.
 
-    Raises FileError in safe mode, and for what is not the code of a function of this Python.
+    Raises UnsafeError in safe mode, FileError for what is not the code of a function of this Python.
     """
     if safe_mode:
-        raise FileError(
+        raise UnsafeError(
             describe(
                 "the file holds the code of a function, and running code from a file can do anything",
                 expected="a function with a name, in custom_objects; or, if you trust the file, safe_mode=False "
