@@ -17,13 +17,9 @@ from kgraph.ir.dims import Sym, evaluate_dim, maximum
 from kgraph.ir.types import DTYPES
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.nodes import map_structure
-from kgraph.keras.layers.operation_table import CORE, NN, NUMPY, Function
+from kgraph.keras.layers.operation_tables import MODULES
 from kgraph.keras.layers.registry import register
 from kgraph.keras.tensor import Tensor
-
-MODULES: Mapping[str, Mapping[str, Function]] = MappingProxyType(
-    {"keras.src.ops.numpy": NUMPY, "keras.src.ops.nn": NN, "keras.src.ops.core": CORE}
-)
 
 
 def _is_nothing(value: Any) -> bool:

@@ -15,7 +15,7 @@ import kgraph
 from kgraph.errors import KgraphError, UnsupportedError
 from kgraph.keras import backend as K
 from kgraph.keras import layers, models
-from kgraph.keras.layers.operations import MODULES
+from kgraph.keras.layers.operation_tables import MODULES
 from tests import oracle
 from tests.keras.saving.operation_cases import CASES, data
 
