@@ -141,14 +141,22 @@ def _select_gradients(call: Call, dy: Value) -> Gradients:
 
 @op("mod")
 class Mod(Binary):
-    """a mod b with the sign of b, as NumPy and Python have it."""
+    """a mod b with the sign of b, as NumPy and Python have it; db = -dy floor(a / b)."""
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.mod(a, b)
 
+    def vjp(self, call: Call, dy: Value) -> Gradients:
+        a, b = call.inputs
+        return unbroadcast(dy, a), unbroadcast(neg(mul(dy, Floor()(div(a, b)))), b)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(), (integers(6, low=-9), integers(6, low=1)))
+        yield Sample(cls(), (floats(2, 3, low=-9, high=9), floats(3, low=0.7)))
+        yield Sample(
+            cls(), (np.array([-7.5, 0.0, 6.5, -4.0], "float32"), np.array(-2.0, "float32")), smooth=()
+        )
 
 
 @op("neg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgraph.ir.graph import Call
+from kgraph.ir.types import FLOATS
 from kgraph.ops import control, elementwise, logic
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
@@ -47,7 +48,15 @@ for op, onnx_name in {
 
 @TABLE.lowers(elementwise.Mod)
 def mod(emitter: Emitter, call: Call, operands: list[str]) -> str:
-    return emitter.node("Mod", *operands, fmod=0)
+    """Mod; that of floating-point numbers has the sign of a there: where b has the other, b is missing."""
+    dtype = call.inputs[0].dtype
+    if dtype not in FLOATS:
+        return emitter.node("Mod", *operands, fmod=0)
+    _, b = operands
+    rest = emitter.node("Mod", *operands, fmod=1)
+    signs = emitter.node("Mul", emitter.node("Sign", rest), emitter.node("Sign", b))
+    differ = emitter.node("Less", signs, emitter.constant(0.0, dtype))
+    return emitter.node("Where", differ, emitter.node("Add", rest, b), rest)
 
 
 @TABLE.lowers(logic.Where)
