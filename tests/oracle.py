@@ -25,7 +25,9 @@ needs_jax = pytest.mark.skipif(
 )
 
 its_own_warnings = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning", "ignore:.* encountered in:RuntimeWarning"
+    "ignore:__array__ implementation:DeprecationWarning",
+    "ignore:NotImplemented should not be used:DeprecationWarning",
+    "ignore:.* encountered in:RuntimeWarning",
 )
 """A mark for tests in which Keras warns of its own affairs: it finds shapes by computing with uninitialised memory."""
 

@@ -50,19 +50,64 @@ def _are_sizes(value: Any) -> bool:
     return is_sizes and sum(d in (None, -1) for d in sizes) <= 1
 
 
+def _are_numbers(value: Any) -> bool:
+    items = value if isinstance(value, list | tuple) else [value]
+    return all(map(_is_number, items))
+
+
+def _are_grouped_ints(value: Any) -> bool:
+    """An integer, or lists of these in any depth."""
+    return all(map(_are_grouped_ints, value)) if isinstance(value, list | tuple) else _is_int(value)
+
+
+def _are_counts(value: Any) -> bool:
+    """A number of something, or lists of these in any depth."""
+    is_list = isinstance(value, list | tuple)
+    return all(map(_are_counts, value)) if is_list else _is_int(value) and value >= 0
+
+
+def _maybe(is_good: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or is_good(value)
+
+
 SETTINGS: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
     {
         "alpha": _is_number,
         "approximate": _is_flag,
-        "axes": _are_ints,
+        "axes": _maybe(_are_grouped_ints),
         "axis": _are_ints,
+        "axis1": _is_int,
+        "axis2": _is_int,
+        "b": _is_number,
         "decimals": _is_int,
-        "dtype": lambda value: value is None or (isinstance(value, str) and value in DTYPES),
+        "default_value": _is_number,
+        "destination": _are_ints,
+        "dtype": _maybe(lambda value: isinstance(value, str) and value in DTYPES),
+        "epsilon": _maybe(_is_number),
+        "indices_or_sections": _are_ints,
+        "k": lambda value: _is_int(value) and value >= 0,
         "keepdims": _is_flag,
+        "mode": lambda value: value in ("constant", "edge", "reflect", "symmetric"),
         "negative_slope": _is_number,
         "newshape": _are_sizes,
-        "x_max": lambda value: value is None or _is_number(value),
-        "x_min": lambda value: value is None or _is_number(value),
+        "num": _maybe(_is_int),
+        "num_classes": lambda value: _is_int(value) and value >= 0,
+        "ord": _maybe(_is_number),
+        "order": lambda value: _is_int(value) and value >= 1,
+        "pad_width": _are_counts,
+        "ragged": lambda value: not value,
+        "repeats": _are_counts,
+        "rms_scaling": _is_flag,
+        "shape": _are_counts,
+        "shift": _are_ints,
+        "sorted": _is_flag,
+        "source": _are_ints,
+        "sparse": lambda value: not value,
+        "subscripts": lambda value: isinstance(value, str),
+        "synchronized": lambda value: not value,
+        "threshold": _is_number,
+        "x_max": _maybe(_are_numbers),
+        "x_min": _maybe(_are_numbers),
     }
 )
 """Which values the settings of operations can have. Those of other names say nothing where they are None."""
@@ -104,19 +149,22 @@ class Operation(Layer):
         self.supports_masking = True
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        unknown = kwargs.keys() - {"training", "mask"}  # which a model hands to all layers
+        given = {
+            key: value for key, value in kwargs.items() if key not in ("training", "mask")
+        }  # for all layers
+        unknown = given.keys() - signature(self._function).parameters.keys()
         if unknown:
             self._refuse(", ".join(sorted(map(str, unknown))))
-        return super().__call__(inputs, *args)
+        return super().__call__(inputs, *args, **given)
 
-    def call(self, inputs: Any, *args: Any) -> Any:
+    def call(self, inputs: Any, *args: Any, **further: Any) -> Any:
         try:
-            bound = signature(self._function).bind(_plain(inputs), *args, **self.settings)
+            bound = signature(self._function).bind(_plain(inputs), *args, **further, **self.settings)
         except TypeError as error:
             self._refuse(str(error))
         try:
             return self._function(*bound.args, **bound.kwargs)
-        except (TypeError, AttributeError, ValueError, OverflowError) as error:
+        except (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
             if isinstance(error, KgraphError):
                 raise
             self._refuse(str(error))

@@ -17,7 +17,8 @@ from kgraph.keras import backend as K
 from kgraph.keras import layers, models
 from kgraph.keras.layers.operation_tables import MODULES
 from tests import oracle
-from tests.keras.saving.operation_cases import CASES, data
+from tests.keras.saving.operation_cases import CASES
+from tests.keras.saving.operation_cases.ways import data
 
 NAMES = sorted(name for table in MODULES.values() for name in table)
 

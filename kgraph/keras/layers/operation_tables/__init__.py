@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kgraph.keras.layers.operation_tables.core import CORE
+from kgraph.keras.layers.operation_tables.core import CORE, LINALG, MATH
 from kgraph.keras.layers.operation_tables.elementwise import ELEMENTWISE
 from kgraph.keras.layers.operation_tables.movement import MOVEMENT
 from kgraph.keras.layers.operation_tables.nn import NN
@@ -21,6 +21,8 @@ MODULES: Mapping[str, Mapping[str, Function]] = MappingProxyType(
     {
         "keras.src.ops.numpy": {**ELEMENTWISE, **REDUCTION, **MOVEMENT, **PRODUCT},
         "keras.src.ops.nn": NN,
+        "keras.src.ops.math": MATH,
+        "keras.src.ops.linalg": LINALG,
         "keras.src.ops.core": CORE,
     }
 )

@@ -12,6 +12,7 @@ from kgraph.ir.types import FLOATS, UNSIGNED
 from kgraph.keras import backend as K
 from kgraph.keras.layers.operation_tables.operands import (
     Function,
+    as_flags,
     as_float,
     as_number,
     as_tensor,
@@ -63,16 +64,39 @@ def _arg(find: Function) -> Function:
     return apply
 
 
+def _cumulative(operation: Function) -> Function:
+    """What is summed up or multiplied along an axis, or over all elements in one axis; small integers as 32 bits."""
+
+    def apply(x: Any, axis: int | None = None, dtype: str | None = None) -> Tensor:
+        found = as_number(x) if dtype is None else cast(as_tensor(x), dtype)
+        wide = _sum_operand(found)
+        made = operation(K.reshape(wide, (-1,)) if axis is None else wide, axis or 0)
+        return cast(made, found.dtype)
+
+    return apply
+
+
+def _count_nonzero(x: Any, axis: Any = None) -> Tensor:
+    return _reduction(K.sum, as_flags)(x, axis)
+
+
 REDUCTION: Mapping[str, Function] = MappingProxyType(
     {
         "All": _reduction(K.all),
+        "Amax": _extremum(K.max),
+        "Amin": _extremum(K.min),
         "Any": _reduction(K.any),
         "Argmax": _arg(K.argmax),
         "Argmin": _arg(K.argmin),
+        "CountNonzero": _count_nonzero,
+        "Cumprod": _cumulative(K.cumprod),
+        "Cumsum": _cumulative(K.cumsum),
         "Max": _extremum(K.max),
         "Mean": _reduction(K.mean, as_float),
         "Min": _extremum(K.min),
         "Prod": _prod,
+        "Std": _reduction(K.std, as_float),
         "Sum": _reduction(K.sum, _sum_operand),
+        "Var": _reduction(K.var, as_float),
     }
 )
