@@ -253,6 +253,31 @@ HOSTILE = {
     "an axis twice": ("Sum", {"axis": [1, 1]}, [TENSOR]),
     "another setting": ("Sum", {"axis": 1, "where": [True]}, [TENSOR]),
     "a start": ("Sum", {"axis": 1, "initial": 4.0}, [TENSOR]),
+    "a size that is negative": ("Repeat", {"repeats": -1, "axis": 1}, [TENSOR]),
+    "sizes that are no list": ("BroadcastTo", {"shape": 3}, [TENSOR]),
+    "no sections": ("Split", {"indices_or_sections": 0, "axis": 1}, [TENSOR]),
+    "unequal sections": ("Split", {"indices_or_sections": 2, "axis": 1}, [TENSOR]),
+    "sections of a batch": ("Split", {"indices_or_sections": 2, "axis": 0}, [TENSOR]),
+    "a pad of three": ("Pad", {"pad_width": [1, 2, 3]}, [TENSOR]),
+    "a pad that never ends": ("Pad", {"pad_width": [[0, 0], [0, 1 << 60]], "mode": "reflect"}, [TENSOR]),
+    "a pad of another kind": ("Pad", {"pad_width": 1, "mode": "wrap"}, [TENSOR]),
+    "a pad with two fillings": ("Pad", {"pad_width": 1, "mode": "edge"}, [TENSOR], {"constant_values": 1}),
+    "an axis moved twice": ("Moveaxis", {"source": [0, 0], "destination": [0, 1]}, [TENSOR]),
+    "an axis moved nowhere": ("Moveaxis", {"source": [0, 1], "destination": 0}, [TENSOR]),
+    "a sum with dots": ("Einsum", {"subscripts": "...i->..."}, [TENSOR]),
+    "a sum over a diagonal": ("Einsum", {"subscripts": "ii->i"}, [TENSOR]),
+    "a sum of something else": ("Einsum", {"subscripts": "ij->ik"}, [TENSOR]),
+    "a sum of too many": ("Einsum", {"subscripts": "ij,jk->ik"}, [TENSOR]),
+    "no sum": ("Einsum", {}, [TENSOR]),
+    "a product over no axis": ("Tensordot", {"axes": [[1], []]}, [TENSOR, TENSOR]),
+    "a product over many axes": ("Tensordot", {"axes": 7}, [TENSOR, TENSOR]),
+    "positions that are none": ("Take", {"axis": 1}, [TENSOR, TENSOR]),
+    "positions of another rank": ("TakeAlongAxis", {"axis": 1}, [TENSOR, [0]]),
+    "more than there are": ("TopK", {"k": 4}, [TENSOR]),
+    "a norm of matrices": ("Norm", {"ord": 2, "axis": [0, 1]}, [TENSOR], None, "keras.src.ops.linalg"),
+    "a parameter that does not fit": ("LayerNorm", {"axis": 1}, [TENSOR, [1.0, 2.0]]),
+    "a keyword that is a method's": ("Add", {}, [TENSOR, 1], {"inputs": 1}),
+    "a keyword that is the operand": ("Add", {}, [TENSOR, 1], {"x1": 1}),
     "a keyword": ("Add", {}, [TENSOR, 1], {"_function": 1}),
     "a keyword twice": ("Sum", {"axis": 1}, [TENSOR], {"axis": 1}),
     "a list as dtype": ("Cast", {"dtype": ["int32"]}, [TENSOR]),
@@ -289,6 +314,17 @@ def test_a_damaged_operation_in_our_form_is_one_error(case: str) -> None:
         models.model_from_json(
             json.dumps(described("Operation", OURS[case], [TENSOR], module="kgraph.keras.layers"))
         )
+
+
+@oracle.needs_keras
+@oracle.its_own_warnings
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_an_operation_that_is_missing_is_called_one(suffix: str, tmp_path: Path) -> None:
+    real = oracle.keras()
+    x = real.Input((3, 4))
+    real.Model(x, real.layers.Dense(2)(real.ops.sort(x, axis=1))).save(tmp_path / f"model.{suffix}")
+    with pytest.raises(KgraphError, match=r"an operation of Keras 3 that kgraph does not have[\s\S]*Sort"):
+        models.load_model(tmp_path / f"model.{suffix}", compile=False)
 
 
 def test_models_with_operations_learn() -> None:

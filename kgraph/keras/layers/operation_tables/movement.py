@@ -12,7 +12,7 @@ import numpy as np
 from kgraph.errors import ArgumentError, ShapeError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.dims import Dim
-from kgraph.ir.types import normalize_axis
+from kgraph.ir.types import SIGNED, UNSIGNED, normalize_axis
 from kgraph.keras import backend as K
 from kgraph.keras.layers.operation_tables.operands import (
     Function,
@@ -65,8 +65,10 @@ def _reshape(x: Any, newshape: Any) -> Tensor:
 def _positions(indices: Any, size: Dim) -> ir.Value:
     """Indices as positions on an axis of `size`; those below zero count from its end."""
     value = as_tensor(indices).value
+    if value.dtype not in SIGNED | UNSIGNED:
+        raise ArgumentError(describe("positions on an axis", expected="integers", got=value.type))
     if value.dtype not in ("int32", "int64"):
-        value = logic.cast(value, "int32")
+        value = logic.cast(value, "int64")
     length = Tensor(s.DimValue(size, value.dtype)()).value
     return logic.where(logic.less(value, 0), e.add(value, length), value)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from kgraph.errors import FileError, UnsupportedError, describe
+from kgraph.errors import ArgumentError, FileError, UnsupportedError, describe
 from kgraph.keras.layers.operations import module_of
 from kgraph.keras.saving.dialects.forms import (
     EVERY_LAYER,
@@ -21,7 +21,7 @@ from kgraph.keras.saving.dialects.forms import (
 from kgraph.keras.saving.dialects.functions import is_code, load_code
 from kgraph.keras.saving.dialects.known import is_custom, kind_of, kind_of_key
 from kgraph.keras.saving.dialects.nodes import call_nodes, is_tensor, is_value
-from kgraph.keras.utils.custom_objects import Objects
+from kgraph.keras.utils.custom_objects import GIVEN, Objects
 
 OLD_HARD_SIGMOID = "hard_sigmoid_keras2"
 """Our name for what Keras 1 and 2 call hard_sigmoid; in Keras 3 it has another slope."""
@@ -98,6 +98,15 @@ class Reader:
             return _operation(name, config, inside)
         if kind_of(OLD_NAMES.get(name, name), key) == "layers":
             return {**self._read_layer(name, config, inside), **shared}
+        if key == "layers" and self.era == 3 and _says_little(item, config) and kind_of(name, key) is None:
+            raise ArgumentError(
+                describe(
+                    f"unknown layer: {name}, probably an operation of Keras 3 that kgraph does not have",
+                    expected=f"keras.ops that it has; if it is a layer of your own, one {GIVEN}",
+                    got=name,
+                    where=inside,
+                )
+            )
         form = INITIALIZERS.get(name, Form()) if kind_of_key(key) == "initializers" else Form()
         return {"class_name": name, "config": without_foreign(self._values(config, inside), form, inside)}
 
@@ -108,7 +117,7 @@ class Reader:
         """
         if item.get("module") is not None:
             return str(item["module"]).startswith("keras.src.ops.")
-        return self.era == 3 and "trainable" not in config and module_of(item["class_name"]) is not None
+        return self.era == 3 and _says_little(item, config) and module_of(item["class_name"]) is not None
 
     def _values(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
         return {key: self.read(value, key, where) for key, value in config.items()}
@@ -263,6 +272,11 @@ def _dtype(value: Any, where: str) -> str | None:
             )
         )
     return plain
+
+
+def _says_little(item: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether something has neither a module nor what all layers have."""
+    return item.get("module") is None and "trainable" not in config
 
 
 def _operation(name: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
