@@ -27,6 +27,7 @@ from kgraph.ops import (
     samples,
     scan,
     shape,
+    transcendental,
     windows,
 )
 
@@ -52,5 +53,6 @@ __all__ = [
     "samples",
     "scan",
     "shape",
+    "transcendental",
     "windows",
 ]

@@ -26,7 +26,8 @@ from kgraph.keras.tensor import Tensor
 from kgraph.ops import elementwise as e
 from kgraph.ops import logic
 from kgraph.ops import shape as s
-from kgraph.ops.activations import Tanh
+from kgraph.ops.activations import tanh
+from kgraph.ops.transcendental import Arctan, Expm1, Log1p
 
 
 def _through_numbers(op: Any) -> Function:
@@ -115,6 +116,11 @@ def _cosh(x: ir.Value) -> ir.Value:
     return e.mul(e.add(e.exp(x), e.exp(e.neg(x))), 0.5)
 
 
+def _sinh(x: ir.Value) -> ir.Value:
+    """tanh(x) cosh(x), which loses nothing near zero."""
+    return e.mul(tanh(x), _cosh(x))
+
+
 def _in_base(base: float) -> Function:
     return pointwise(lambda x: e.mul(e.log(x), 1 / math.log(base)))
 
@@ -128,6 +134,7 @@ ELEMENTWISE: Mapping[str, Function] = MappingProxyType(
     {
         "Absolute": lambda x: x if x.dtype == "bool" else K.abs(x),
         "Add": _through_numbers(e.Add()),
+        "Arctan": pointwise(Arctan()),
         "Ceil": pointwise(e.Ceil()),
         "Clip": _clip,
         "Cos": pointwise(e.Cos()),
@@ -135,6 +142,7 @@ ELEMENTWISE: Mapping[str, Function] = MappingProxyType(
         "Divide": _divide,
         "Equal": _compared(logic.Equal()),
         "Exp": pointwise(e.exp),
+        "Expm1": pointwise(Expm1()),
         "Floor": pointwise(e.Floor()),
         "FloorDivide": _floor_divide,
         "FullLike": _full_like,
@@ -147,6 +155,7 @@ ELEMENTWISE: Mapping[str, Function] = MappingProxyType(
         "LessEqual": _compared(logic.LessEqual()),
         "Log": pointwise(e.log),
         "Log10": _in_base(10),
+        "Log1p": pointwise(Log1p()),
         "Log2": _in_base(2),
         "LogicalAnd": _truth(logic.And()),
         "LogicalNot": pointwise(logic.Not(), as_flags),
@@ -164,7 +173,7 @@ ELEMENTWISE: Mapping[str, Function] = MappingProxyType(
         "Round": _round,
         "Sign": pointwise(e.Sign(), as_number),
         "Sin": pointwise(e.Sin()),
-        "Sinh": pointwise(lambda x: e.mul(Tanh()(x), _cosh(x))),
+        "Sinh": pointwise(_sinh),
         "Sqrt": pointwise(e.sqrt),
         "Square": pointwise(e.square, as_number),
         "Subtract": _through_numbers(e.Sub()),

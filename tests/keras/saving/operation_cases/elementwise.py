@@ -105,6 +105,7 @@ def _question(name: str) -> Case:
 ELEMENTWISE: Mapping[str, Case] = {
     "Absolute": _unary("absolute"),
     "Add": _binary("add"),
+    "Arctan": lambda ops, f, i, b: [ops.arctan(f), ops.arctan(f * 30), ops.arctan(i), ops.arctan(b)],
     "Ceil": _unary("ceil"),
     "Clip": lambda ops, f, i, b: [ops.clip(f, -0.5, 0.5), ops.clip(i, -1, 2), ops.clip(b, 0, 1)],
     "Cos": _unary("cos"),
@@ -121,6 +122,7 @@ ELEMENTWISE: Mapping[str, Case] = {
     ],
     "Equal": _binary("equal"),
     "Exp": _unary("exp"),
+    "Expm1": lambda ops, f, i, b: [ops.expm1(f), ops.expm1(i), ops.expm1(b), ops.expm1(f * 1e-5) * 1e5],
     "Floor": _unary("floor"),
     "FloorDivide": _quotient("floor_divide"),
     "FullLike": lambda ops, f, i, b: [
@@ -138,6 +140,12 @@ ELEMENTWISE: Mapping[str, Case] = {
     "LessEqual": _binary("less_equal"),
     "Log": _unary("log", numbers=True, flags=False),
     "Log10": _unary("log10", numbers=True, flags=False),
+    "Log1p": lambda ops, f, i, b: [
+        ops.log1p(abs(f) - 0.4),
+        ops.log1p(abs(i)),
+        ops.log1p(b),
+        ops.log1p(f * 1e-5) * 1e5,
+    ],
     "Log2": _unary("log2", numbers=True, flags=False),
     "LogicalAnd": _binary("logical_and"),
     "LogicalNot": _unary("logical_not"),
