@@ -197,13 +197,22 @@ register({"Operation": Operation})
 # -- bare operators
 
 _SAME = {
-    "abs": "Absolute", "add": "Add", "and": "LogicalAnd", "cos": "Cos", "div": "Divide", "equal": "Equal", "exp": "Exp",
-    "floor": "Floor", "greater": "Greater", "greater_equal": "GreaterEqual", "less": "Less", "less_equal": "LessEqual",
-    "log": "Log", "maximum": "Maximum", "minimum": "Minimum", "mul": "Multiply", "neg": "Negative", "not": "LogicalNot",
-    "or": "LogicalOr", "pow": "Power", "relu": "Relu", "round": "Round", "sigmoid": "Sigmoid", "sign": "Sign",
-    "sin": "Sin", "softplus": "Softplus", "softsign": "Softsign", "sqrt": "Sqrt", "sub": "Subtract", "tanh": "Tanh",
+    "abs": "Absolute", "add": "Add", "and": "LogicalAnd", "arctan": "Arctan", "ceil": "Ceil", "cos": "Cos",
+    "div": "Divide", "equal": "Equal", "erf": "Erf", "exp": "Exp", "expm1": "Expm1", "floor": "Floor",
+    "greater": "Greater", "greater_equal": "GreaterEqual", "is_nan": "Isnan", "less": "Less", "less_equal": "LessEqual",
+    "log": "Log", "log1p": "Log1p", "maximum": "Maximum", "minimum": "Minimum", "mod": "Mod", "mul": "Multiply",
+    "neg": "Negative", "not": "LogicalNot", "or": "LogicalOr", "pow": "Power", "reciprocal": "Reciprocal",
+    "relu": "Relu", "round": "Round", "sigmoid": "Sigmoid", "sign": "Sign", "sin": "Sin", "softplus": "Softplus",
+    "softsign": "Softsign", "sqrt": "Sqrt", "stop_gradient": "StopGradient", "sub": "Subtract", "tanh": "Tanh",
     "where": "Where",
 }  # fmt: skip
+_ALONG = {
+    "concat": "Concatenate",
+    "cum_sum": "Cumsum",
+    "gather": "Take",
+    "log_softmax": "LogSoftmax",
+    "softmax": "Softmax",
+}
 _REDUCED = {
     "reduce_sum": "Sum",
     "reduce_mean": "Mean",
@@ -230,10 +239,17 @@ def spelling(call: ir.Call, where: str) -> tuple[str, dict[str, Any], list[Any]]
         return "Transpose", {"axes": list(op.perm)}, []
     if op.name == "reverse":
         return "Flip", {"axis": list(op.axes)}, []
-    if op.name == "concat":
-        return "Concatenate", {"axis": op.axis}, []
-    if op.name == "softmax":
-        return "Softmax", {"axis": op.axis}, []
+    if op.name in _ALONG:
+        return _ALONG[op.name], {"axis": op.axis}, []
+    if op.name == "one_hot":
+        return "OneHot", {"num_classes": op.depth, "dtype": op.dtype}, []
+    if op.name == "tile":
+        return "Tile", {"repeats": list(op.repeats)}, []
+    if op.name == "pad" and all(isinstance(n, int) for pair in op.pads for n in pair):
+        return "Pad", {"pad_width": [list(pair) for pair in op.pads], "mode": "constant"}, [op.value]
+    if op.name == "clip" and all(isinstance(bound, ir.Constant) for bound in call.inputs[1:]):
+        low, high = (bound.array.item() for bound in call.inputs[1:] if isinstance(bound, ir.Constant))
+        return "Clip", {"x_min": low, "x_max": high}, []
     if op.name == "cast":
         return "Cast", {"dtype": op.dtype}, []
     if op.name == "matmul" and not op.transpose_a and not op.transpose_b:

@@ -211,7 +211,8 @@ def _steps(layer: TensorOp, node: Node, index: Mapping[int, int]) -> list[dict[s
     for number, call in enumerate(calls, 1):
         name = layer.name if number == len(calls) else f"{layer.name}_step_{number}"
         operation, settings, further = spelling(call, layer.name)
-        inputs = [written(value) for value in call.inputs]
+        # The bounds of a Clip are settings.
+        inputs = [written(value) for value in call.inputs[: 1 if operation == "Clip" else None]]
         args = [inputs] if operation == "Concatenate" else inputs
         config = {"name": name, "trainable": True, "operation": operation, "settings": settings}
         entries.append(

@@ -120,7 +120,7 @@ def _tile(x: Any, repeats: Any) -> Tensor:
     return K.tile(_expand(found, list(range(len(counts) - found.ndim))), counts)
 
 
-def _pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Tensor:
+def _pad(x: Any, constant_values: Any = None, *, pad_width: Any, mode: str = "constant") -> Tensor:
     """As NumPy's: one width, one pair, or a pair for each axis."""
     found = as_tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width, "int64"), (found.ndim, 2)).tolist()
