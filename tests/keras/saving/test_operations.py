@@ -333,6 +333,18 @@ def test_an_operation_that_is_missing_is_called_one(suffix: str, tmp_path: Path)
         models.load_model(tmp_path / f"model.{suffix}", compile=False)
 
 
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_norms_along_an_axis(order: int | None) -> None:
+    """Keras on NumPy cannot run them: it hands the axis on as a list."""
+    settings = {"ord": order, "axis": -1, "keepdims": True}
+    model = models.model_from_json(
+        json.dumps(described("Norm", settings, [TENSOR], None, "keras.src.ops.linalg"))
+    )
+    x = np.array([[3.0, -4.0, 0.0], [1.0, 2.0, -2.0]], "float32")
+    expected = np.linalg.norm(x, order, -1, keepdims=True)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, 1e-6)
+
+
 def test_models_with_operations_learn() -> None:
     model = models.model_from_json(json.dumps(described("Multiply", {}, [TENSOR, 2])))
     x = layers.Input((3,))
