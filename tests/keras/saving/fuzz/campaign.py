@@ -26,6 +26,7 @@ from tests.house.layout import ROOT
 FINE = (
     "loaded",
     "FileError",
+    "UnsafeError",
     "ArgumentError",
     "ArgumentTypeError",
     "ShapeError",
