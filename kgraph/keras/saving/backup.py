@@ -16,6 +16,7 @@ import numpy as np
 
 from kgraph.errors import FileError, describe
 from kgraph.ir.types import Array
+from kgraph.keras.saving.archive.guard import damage_as_file_error
 from kgraph.keras.saving.atomic import atomic_write
 
 MANIFEST = "manifest"
@@ -57,20 +58,19 @@ def write_tree(path: Any, tree: Any) -> None:
 def read_tree(path: Any) -> Any:
     """What `write_tree` wrote. Raises FileNotFoundError, FileError for a damaged file."""
     where = os.fspath(path)
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                damaged = archive.testzip()
-        except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-            raise _damaged(error, where) from None
+    with open(path, "rb") as file, damage_as_file_error(where):
+        with zipfile.ZipFile(file) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise zipfile.BadZipFile("compressed entries, which backups do not have")
+            damaged = archive.testzip()
         if damaged is not None:
-            raise _damaged(f"a wrong checksum of {damaged}", where)
+            raise zipfile.BadZipFile(f"a wrong checksum of {damaged}")
         file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
+        with np.load(file, allow_pickle=False) as arrays:
+            try:
                 return _unflatten(json.loads(arrays[MANIFEST].tobytes()), arrays)
-        except (ValueError, KeyError, TypeError) as error:
-            raise _damaged(error, where) from None
+            except (KeyError, TypeError) as error:
+                raise zipfile.BadZipFile(f"its manifest does not describe its arrays: {error}") from None
 
 
 def _flatten(tree: Any, arrays: dict[str, Array]) -> Any:
@@ -95,7 +95,3 @@ def _unflatten(tree: Any, arrays: Mapping[str, Array]) -> Any:
             return arrays[tree["array"]]
         return {key: _unflatten(value, arrays) for key, value in tree["dict"].items()}
     return tree
-
-
-def _damaged(got: Any, where: str) -> FileError:
-    return FileError(describe("the backup is damaged", expected="an intact .npz", got=got, where=where))

@@ -128,13 +128,27 @@ def test_a_damaged_backup_is_an_error_or_the_one_before_is_taken(
     assert run(tmp_path, seed=1, death=("hook", "on_epoch_end", 3), double_checkpoint=True) == -signal.SIGKILL
     latest, previous = tmp_path / "backup" / "latest.npz", tmp_path / "backup" / "previous.npz"
     whole = latest.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", flipped(whole)):
+    for damaged in (
+        whole[: len(whole) // 2],
+        b"",
+        flipped(whole),
+        *map(said_compressed, [whole] * 3, (8, 12, 14)),
+    ):
         latest.write_bytes(damaged)
         with pytest.raises(FileError, match="damaged"):
             read_tree(latest)
     assert previous.exists()
     assert run(tmp_path, seed=2, double_checkpoint=True) == 0
     check_same(tmp_path, uninterrupted, 2)
+
+
+def said_compressed(data: bytes, method: int) -> bytes:
+    """A zip archive whose stored entries claim to be compressed: 8 is deflate, 12 bzip2, 14 LZMA."""
+    for header, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        before, *parts = data.split(header)
+        at = place - len(header)
+        data = header.join([before, *(part[:at] + bytes([method, 0]) + part[at + 2 :] for part in parts)])
+    return data
 
 
 def flipped(data: bytes) -> bytes:

@@ -46,7 +46,7 @@ class Archive:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        with _damage_as_file_error():
+        with damage_as_file_error():
             self._zip = zipfile.ZipFile(file)
         size = file.seek(0, io.SEEK_END)
         self._entries: dict[str, zipfile.ZipInfo] = {}
@@ -68,7 +68,7 @@ class Archive:
     def json(self, name: str) -> Any:
         """What the JSON text of an entry says. Raises FileError for other text and for nesting without end."""
         _check_expansion(self._entry(name), FREE_TEXT)
-        with self._open(name) as stream, _damage_as_file_error(name):
+        with self._open(name) as stream, damage_as_file_error(name):
             text = stream.read()
         return parse_json(text)
 
@@ -80,13 +80,13 @@ class Archive:
         """
         entry = self._entry(name)
         if entry.compress_type == zipfile.ZIP_STORED:
-            with self._open(name) as stream, _damage_as_file_error(name):
+            with self._open(name) as stream, damage_as_file_error(name):
                 while stream.read(CHUNK):
                     pass
             yield Window(self._file, self._data_start(entry), entry.file_size)  # type: ignore[misc]
             return
         with tempfile.TemporaryFile() as copy:
-            with self._open(name) as stream, _damage_as_file_error(name):
+            with self._open(name) as stream, damage_as_file_error(name):
                 while chunk := stream.read(CHUNK):
                     copy.write(chunk)
             copy.seek(0)
@@ -105,7 +105,7 @@ class Archive:
 
     def _open(self, name: str) -> Any:
         entry = self._entry(name)
-        with _damage_as_file_error(name):
+        with damage_as_file_error(name):
             return self._zip.open(entry)
 
     def _data_start(self, entry: zipfile.ZipInfo) -> int:
@@ -165,7 +165,7 @@ def _hostile(what: str, name: str) -> FileError:
 
 
 @contextmanager
-def _damage_as_file_error(name: str = "") -> Iterator[None]:
+def damage_as_file_error(name: str = "") -> Iterator[None]:
     """What the zip reader raises for damaged data, as FileError."""
     try:
         yield
