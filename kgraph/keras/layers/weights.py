@@ -47,6 +47,14 @@ class Weighted:
         """The layers inside of this one."""
         return []
 
+    def _flatten_layers(self) -> Iterator[Any]:
+        """This layer and all inside of it."""
+        pending: list[Any] = [self]
+        while pending:
+            one = pending.pop()
+            yield one
+            pending += one._sublayers()
+
     def add_weight(
         self,
         name: Any = None,

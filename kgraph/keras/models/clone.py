@@ -189,10 +189,7 @@ def _names_in(layer: Layer) -> dict[str, Any]:
 
 def _parts(layer: Layer) -> Iterator[Any]:
     """The classes and functions in the attributes of a layer and of those inside."""
-    pending = [layer]
-    while pending:
-        one = pending.pop()
-        pending += one._sublayers()
+    for one in layer._flatten_layers():
         yield type(one)
         for value in flatten(list(vars(one).values())):
             if inspect.isfunction(value):

@@ -17,7 +17,7 @@ CuDNNLSTM and CuDNNGRU have each gate's kernel transposed, and biases for both p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -142,19 +142,10 @@ def _runs(layer: Any, weights: Iterable[Variable]) -> list[tuple[Any, list[Varia
 def _owners(layer: Any) -> dict[Variable, Any]:
     """The layer, this one or one inside of it, that has each weight itself."""
     found: dict[Variable, Any] = {}
-    for one in _with_inner(layer):
+    for one in layer._flatten_layers():
         for weight in [*one._trainable_weights, *one._non_trainable_weights]:
             found.setdefault(weight, one)
     return found
-
-
-def _with_inner(layer: Any) -> Iterator[Any]:
-    """A layer and all that are inside of it."""
-    pending = [layer]
-    while pending:
-        one = pending.pop()
-        yield one
-        pending += one._sublayers()
 
 
 # -- older layouts
@@ -193,7 +184,9 @@ def check_pools(model: Any, origin: Origin) -> None:
 
     Keras padded there by size - 2 on both sides if the size is odd, else by size - 1.
     """
-    pools = (layer for layer in _with_inner(model) if isinstance(layer, Pooling) and layer.padding == "same")
+    pools = (
+        layer for layer in model._flatten_layers() if isinstance(layer, Pooling) and layer.padding == "same"
+    )
     for pool in pools if origin.backend == "theano" else ():
         if not set(zip(pool.pool_size, pool.strides, strict=True)) <= {(1, 1), (3, 1)}:
             got = f"pool_size={pool.pool_size}, strides={pool.strides}"
