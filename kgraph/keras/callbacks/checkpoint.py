@@ -57,7 +57,7 @@ class ModelCheckpoint(Monitor):
         self._since_save = self._epoch = 0
         if self.save_freq != "epoch":
             # Of the instance: a step has a hook to call only where somebody wants it.
-            self.on_train_batch_end = self._count_batch  # type: ignore[method-assign]
+            self.on_train_batch_end = self._count_batch
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
@@ -149,8 +149,9 @@ class BackupAndRestore(Callback):
         self._since_save = self._epoch = 0
         self._within_epoch: dict[str, Any] | None = None
         if self.save_freq != "epoch":
-            self.on_train_batch_begin = self._begin_batch  # type: ignore[method-assign]
-            self.on_train_batch_end = self._end_batch  # type: ignore[method-assign]
+            # Of the instance, as in ModelCheckpoint.
+            self.on_train_batch_begin = self._begin_batch
+            self.on_train_batch_end = self._end_batch
 
     # -- restoring
 

@@ -94,7 +94,7 @@ def parse_yaml(text: str | bytes) -> Any:
         raise
     except (yaml.YAMLError, ValueError) as error:  # ValueError also for dates and numbers that cannot be
         mark = getattr(error, "problem_mark", None)
-        problem = error.problem if mark else str(error).splitlines()[0][:300]  # type: ignore[union-attr]
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0][:300]
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise FileError(describe("a configuration is not YAML", got=problem, where=where)) from None
 

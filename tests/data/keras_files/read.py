@@ -17,22 +17,22 @@ import numpy as np
 RESULTS = pathlib.Path(__file__).resolve().parent / "read_by.json"
 
 
-def listed(arrays, kind):  # type: ignore[no-untyped-def]
+def listed(arrays, kind):
     return [arrays[f"{kind}{i}"] for i in range(len(arrays)) if f"{kind}{i}" in arrays]
 
 
-def apart(found, wanted):  # type: ignore[no-untyped-def]
-    return max(float(np.abs(a - b).max()) for a, b in zip(found, wanted))  # noqa: B905
+def apart(found, wanted):
+    return max(float(np.abs(a - b).max()) for a, b in zip(found, wanted))  # noqa: B905  # Python 3.7 has no strict
 
 
-def optimizer_state(optimizer):  # type: ignore[no-untyped-def]
+def optimizer_state(optimizer):
     if hasattr(optimizer, "get_weights"):
         return optimizer.get_weights()
     variables = optimizer.variables
     return [np.asarray(v) for v in (variables() if callable(variables) else variables)]
 
 
-def outcome(keras, path):  # type: ignore[no-untyped-def]
+def outcome(keras, path):
     """What is wrong with the model in a file, if anything."""
     arrays = np.load(str(path.with_suffix(".npz")))
     x, y, wanted = (listed(arrays, kind) for kind in "xyp")
@@ -52,7 +52,7 @@ def outcome(keras, path):  # type: ignore[no-untyped-def]
     return ""
 
 
-def main(producer, folder):  # type: ignore[no-untyped-def]
+def main(producer, folder):
     os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
     keras = importlib.import_module("tf_keras" if producer == "tf_keras" else "keras")
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}

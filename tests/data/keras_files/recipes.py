@@ -5,8 +5,9 @@ Keras 2.3.1 runs this too, so it keeps to Python 3.7. Each model is tiny and has
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Tuple  # noqa: UP035
+from typing import Any
 
 import numpy as np
 
@@ -20,16 +21,16 @@ class Recipe:
 
     name: str
     build: Callable[[Any, Any], Any]
-    inputs: Tuple[Tuple[int, ...], ...]  # noqa: UP006
-    outputs: Tuple[Tuple[int, ...], ...]  # noqa: UP006
+    inputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
     optimizer: Callable[[Any], Any] = lambda keras: keras.optimizers.SGD(learning_rate=0.05, momentum=0.9)
-    compiled: Dict[str, Any] = field(default_factory=lambda: {"loss": "mse"})  # noqa: UP006
+    compiled: dict[str, Any] = field(default_factory=lambda: {"loss": "mse"})
     trains: bool = True  # not where layers draw random numbers
     words: int = 0  # inputs are word numbers below this
-    custom: Callable[[Any], Dict[str, Any]] = lambda keras: {}  # noqa: UP006
-    lacking: Tuple[str, ...] = ()  # noqa: UP006  # the producers that have no such layer
+    custom: Callable[[Any], dict[str, Any]] = lambda keras: {}
+    lacking: tuple[str, ...] = ()  # the producers that have no such layer
 
-    def data(self) -> Tuple[List[np.ndarray], List[np.ndarray]]:  # noqa: UP006
+    def data(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Inputs and targets, each a list of arrays."""
         random = np.random.RandomState(len(self.name))
         if self.words:
@@ -46,14 +47,14 @@ def _distribution(array: np.ndarray) -> np.ndarray:
     return array / array.sum(-1, keepdims=True)
 
 
-def start(arrays: List[np.ndarray]) -> List[np.ndarray]:  # noqa: UP006
+def start(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Weights in general position: vectors are positive, for they may be variances."""
     random = np.random.RandomState(11)
     drawn = [(random.randn(*array.shape) * 0.4).astype("float32") for array in arrays]
     return [np.abs(array) + 0.3 if array.ndim == 1 else array for array in drawn]
 
 
-def weights_of(model: Any, key: Any = None) -> List[np.ndarray]:  # noqa: UP006
+def weights_of(model: Any, key: Any = None) -> list[np.ndarray]:
     """The weights of the innermost layers, one after another: Keras 2.3 lists those of a frozen one last.
 
     Layers are sorted by `key`, if there is one.
@@ -70,7 +71,7 @@ def by_name(layer: Any) -> str:
     return layer.name
 
 
-def sequential(keras: Any, shape: Tuple[int, ...], layers: List[Any], name: Any = None) -> Any:  # noqa: UP006
+def sequential(keras: Any, shape: tuple[int, ...], layers: list[Any], name: Any = None) -> Any:
     """A Sequential model of a known input, said the way that each Keras reads again."""
     if keras.__version__.startswith("2.3"):
         layers[0].batch_input_shape = (None, *shape)
@@ -319,27 +320,27 @@ def squared_error(y_true: Any, y_pred: Any) -> Any:
     return (y_true - y_pred) * (y_true - y_pred)
 
 
-def custom_objects(keras: Any) -> Dict[str, Any]:  # noqa: UP006
+def custom_objects(keras: Any) -> dict[str, Any]:
     """A layer with a setting and a weight, a function of each kind."""
 
-    class Scale(keras.layers.Layer):  # type: ignore[misc,name-defined]
-        def __init__(self, power=1, **kwargs):  # type: ignore[no-untyped-def]
+    class Scale(keras.layers.Layer):
+        def __init__(self, power=1, **kwargs):
             super().__init__(**kwargs)
             self.power = power
 
-        def build(self, input_shape):  # type: ignore[no-untyped-def]
+        def build(self, input_shape):
             self.scale = self.add_weight(
                 name="scale", shape=(input_shape[-1],), initializer="ones", trainable=True
             )
             super().build(input_shape)
 
-        def call(self, inputs):  # type: ignore[no-untyped-def]
+        def call(self, inputs):
             return inputs * self.scale**self.power
 
-        def compute_output_shape(self, input_shape):  # type: ignore[no-untyped-def]
+        def compute_output_shape(self, input_shape):
             return input_shape
 
-        def get_config(self):  # type: ignore[no-untyped-def]
+        def get_config(self):
             return dict(super().get_config(), power=self.power)
 
     return {"Scale": Scale, "squared": squared, "squared_error": squared_error}
@@ -363,7 +364,7 @@ def small(keras: Any, layers: Any) -> Any:
     return sequential(keras, (4,), [layers.Dense(3, activation="tanh"), layers.Dense(2)])
 
 
-def optimizers(producer: str) -> Dict[str, Callable[[Any], Any]]:  # noqa: UP006
+def optimizers(producer: str) -> dict[str, Callable[[Any], Any]]:
     """By name, what makes each optimizer: with the arguments of that Keras."""
     old = producer in ("keras-2.3.1", "keras-1.2.2")
     rate = "lr" if producer == "keras-1.2.2" else "learning_rate"
@@ -402,7 +403,7 @@ def optimizers(producer: str) -> Dict[str, Callable[[Any], Any]]:  # noqa: UP006
     return made
 
 
-def _crossentropy(**more: Any) -> Dict[str, Any]:  # noqa: UP006
+def _crossentropy(**more: Any) -> dict[str, Any]:
     return {"loss": "categorical_crossentropy", **more}
 
 
@@ -452,7 +453,7 @@ RECIPES = [
 ]
 
 
-def recipes(producer: str) -> List[Recipe]:  # noqa: UP006
+def recipes(producer: str) -> list[Recipe]:
     """What this Keras writes: all that it has the layers for, and a model for each optimizer."""
     shared = [recipe for recipe in RECIPES if producer not in recipe.lacking]
     if producer == KERAS_3[0]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List  # noqa: UP035
+from collections.abc import Callable
+from typing import Any
 
 from tests.data.keras_files.recipes import OLD, Recipe, optimizers
 
@@ -138,7 +139,7 @@ def small(keras: Any, layers: Any) -> Any:
     return keras.models.Sequential([layers.Dense(3, input_dim=4, activation="tanh"), layers.Dense(2)])
 
 
-def recipes_1() -> List[Recipe]:  # noqa: UP006
+def recipes_1() -> list[Recipe]:
     """What Keras 1.2.2 writes on Theano."""
 
     def sgd(keras: Any) -> Any:

@@ -27,22 +27,22 @@ HERE = pathlib.Path(__file__).resolve().parent
 BACKENDS = {"keras-1": "theano", "keras-3": "jax"}
 
 
-def train(model, x, y):  # type: ignore[no-untyped-def]
+def train(model, x, y):
     for _ in range(STEPS):
         model.train_on_batch(x if len(x) > 1 else x[0], y if len(y) > 1 else y[0])
 
 
-def predict(model, x):  # type: ignore[no-untyped-def]
+def predict(model, x):
     given = model.predict(x if len(x) > 1 else x[0], batch_size=len(x[0]), verbose=0)
     return given if isinstance(given, list) else [given]
 
 
-def is_later(keras):  # type: ignore[no-untyped-def]
+def is_later(keras):
     """Whether it knows `.keras` files."""
     return not keras.__version__.startswith(("1.", "2.3"))
 
 
-def reload(keras, folder, names):  # type: ignore[no-untyped-def]
+def reload(keras, folder, names):
     """The model from the first of its files that this Keras reads itself."""
     for name in names:
         try:
@@ -53,7 +53,7 @@ def reload(keras, folder, names):  # type: ignore[no-untyped-def]
     return None, ""
 
 
-def save(model, path):  # type: ignore[no-untyped-def]
+def save(model, path):
     """Whether it could be written: Keras 3.0 cannot put two weights of one name into a layer's HDF5 group."""
     try:
         model.save(str(path))
@@ -64,14 +64,14 @@ def save(model, path):  # type: ignore[no-untyped-def]
     return True
 
 
-def compare(model, fresh, x, y, name, key):  # type: ignore[no-untyped-def]
+def compare(model, fresh, x, y, name, key):
     """Print where training on from the file is not training on."""
     try:
         train(fresh, x, y)
     except ValueError as error:
         print(f"{name}: does not train: {str(error)[:100]}")
         return
-    pairs = list(zip(weights_of(model, key), weights_of(fresh, key)))  # noqa: B905
+    pairs = list(zip(weights_of(model, key), weights_of(fresh, key)))  # noqa: B905  # Python 3.7 has no strict
     if any(a.shape != b.shape for a, b in pairs):
         print(f"{name}: has its layers in another order")
         return
@@ -80,7 +80,7 @@ def compare(model, fresh, x, y, name, key):  # type: ignore[no-untyped-def]
         print(f"{name}: training goes on elsewhere, by {apart:.2g}")
 
 
-def write_parts(keras, model, folder):  # type: ignore[no-untyped-def]
+def write_parts(keras, model, folder):
     """Weights and architecture, each alone."""
     # Keras 3 insists on this name.
     model.save_weights(str(folder / "model.weights.h5"))
@@ -90,7 +90,7 @@ def write_parts(keras, model, folder):  # type: ignore[no-untyped-def]
         (folder / "model.yaml").write_text(model.to_yaml())
 
 
-def write(keras, recipe, folder):  # type: ignore[no-untyped-def]
+def write(keras, recipe, folder):
     """Files of one model. Prints what this Keras itself does not do with them."""
     for name, value in recipe.custom(keras).items():
         keras.utils.get_custom_objects()[name] = value
@@ -121,7 +121,7 @@ def write(keras, recipe, folder):  # type: ignore[no-untyped-def]
     np.savez(str(folder / "arrays.npz"), **arrays)
 
 
-def pack(folder, target):  # type: ignore[no-untyped-def]
+def pack(folder, target):
     """The folder as a zip that is the same whenever it is made from the same files."""
     with zipfile.ZipFile(str(target), "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -130,7 +130,7 @@ def pack(folder, target):  # type: ignore[no-untyped-def]
             archive.writestr(entry, path.read_bytes())
 
 
-def settle():  # type: ignore[no-untyped-def]
+def settle():
     """One thread: Keras 2.3 does not order the reading of a step counter and its counting on."""
     import tensorflow
 
@@ -138,7 +138,7 @@ def settle():  # type: ignore[no-untyped-def]
     tensorflow.config.threading.set_intra_op_parallelism_threads(1)
 
 
-def main(producer):  # type: ignore[no-untyped-def]
+def main(producer):
     os.environ["KERAS_BACKEND"] = BACKENDS.get(producer[:7], "tensorflow")
     os.environ.update(
         CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3", TF_DETERMINISTIC_OPS="1"

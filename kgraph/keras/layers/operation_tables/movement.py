@@ -135,7 +135,7 @@ def _pad(x: Any, constant_values: Any = None, *, pad_width: Any, mode: str = "co
     for axis, pair in enumerate(widths):
         if any(pair):
             size = _known(found.value, axis, f"Pad in the mode {mode}")
-            found = _picked(found.value, np.pad(np.arange(size), pair, mode), axis)  # type: ignore[call-overload]
+            found = _picked(found.value, np.pad(np.arange(size), pair, mode), axis)
     return found
 
 
