@@ -266,9 +266,8 @@ def _position(at: Any, size: Any) -> Any:
     """A position on an axis; where the size is not known, one near the end counts from there, as the index -1 does."""
     if not isinstance(at, Sym) or not isinstance(size, Sym):
         return at
-    far = dict.fromkeys(
-        at.symbols() | size.symbols(), 1 << 20
-    )  # there what counts from the end is not below 0
+    # So far out what counts from the end is not below 0.
+    far = dict.fromkeys(at.symbols() | size.symbols(), 1 << 20)
     back = evaluate_dim(at, far) - evaluate_dim(size, far)
     return back if at in (size + back, maximum(size + back, 0)) else at
 

@@ -80,9 +80,8 @@ def parse_yaml(text: str | bytes) -> Any:
     loader = _loader()
     try:
         depth = 0
-        for event in yaml.parse(
-            text, Loader=loader
-        ):  # a state machine, which does not recurse as loading does
+        # A state machine, which does not recurse as loading does.
+        for event in yaml.parse(text, Loader=loader):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEPTH:
