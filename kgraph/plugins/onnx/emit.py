@@ -93,6 +93,8 @@ class Emitter:
         self._largest_inside = apart
         self.domains: set[str] = set()
         self._outputs: set[str] = set()
+        self._reshaped: dict[str, tuple[str, Shape]] = {}
+        """Results of Reshape nodes: the operand and its shape."""
         self._values: dict[Value, str] = {}
         self._frozen: dict[Value, Array] = {}
         # Shape arithmetic and constants are shared by all calls.
@@ -202,16 +204,27 @@ class Emitter:
             return self.shape(dims)
         return self.ints(-1 if isinstance(dim, Sym) else dim for dim in dims)
 
+    def reshape(self, name: str, before: Shape, after: Shape) -> str:
+        """A Reshape node. Where its result may as well come in another shape, its operand stands in for it."""
+        made = self.node("Reshape", name, self.reshape_target(after))
+        self._reshaped[made] = (name, before)
+        return made
+
     def elem_type(self, dtype: str) -> int:
         """The ONNX number of a dtype."""
         return elem_type(dtype)
 
     def subgraph(
-        self, function: Function, name: str, captured: Mapping[Value, str] | None = None
+        self,
+        function: Function,
+        name: str,
+        captured: Mapping[Value, str] | None = None,
+        views: int | None = None,
     ) -> onnx.GraphProto:
         """A function as the body of Loop, Scan or If: its inputs in order, then its outputs.
 
-        Inputs in `captured` stand for values of the outer graph, which a body sees by their names.
+        Inputs in `captured` stand for values of the outer graph, which a body sees by their names. Outputs from number
+        `views` on may come in another shape: a Reshape at the end of a body copies, one behind it does not.
         """
         outer = captured or {}
         inner = Emitter(self._table, self.target, self.names)
@@ -221,9 +234,13 @@ class Emitter:
         inner._values.update(outer)
         inputs = [inner.declare(leaf, leaf.name) for leaf in function.inputs if leaf not in outer]
         inner.emit(function.calls())
-        outputs = [inner.output(value, self.names(key)) for key, value in function.outputs.items()]
+        outputs = [
+            inner.output(value, self.names(key), views is not None and number >= views)
+            for number, (key, value) in enumerate(function.outputs.items())
+        ]
         self.domains |= inner.domains
-        return self._helper.make_graph(inner.nodes, name, inputs, outputs, inner.initializers)
+        nodes, _ = used_nodes(inner.nodes, [info.name for info in outputs])
+        return self._helper.make_graph(nodes, name, inputs, outputs, inner.initializers)
 
     def inline(self, function: Function, captured: Mapping[Value, str]) -> str:
         """Emit a function with one output here; its inputs stand for the values that `captured` names."""
@@ -303,20 +320,25 @@ class Emitter:
                 raise GraphError(describe("a value is used before it is made", got=repr(value)))
         return self._values[value]
 
-    def output(self, value: Value, name: str) -> onnx.ValueInfoProto:
-        """Make a value an output called exactly `name`: its node is renamed, leaves and repeats get an Identity."""
-        made = self.name(value)
-        if (
-            isinstance(value, Result)
-            and made not in self._outputs
-            and any(made in node.output for node in self.nodes)
-        ):
+    def output(self, value: Value, name: str, view: bool = False) -> onnx.ValueInfoProto:
+        """Make a value an output called exactly `name`: its node is renamed, leaves and repeats get an Identity.
+
+        As a `view` it may come in the shape that it had before it was reshaped.
+        """
+        made, shape = self.name(value), value.shape
+        while view and made in self._reshaped and self._is_free(self._reshaped[made][0]):
+            made, shape = self._reshaped[made]
+        if isinstance(value, Result) and self._is_free(made):
             rename(self.nodes, made, name)
             self._values = {v: name if n == made else n for v, n in self._values.items()}
         else:
             self.nodes.append(self._helper.make_node("Identity", [made], [name], name=self.names(name)))
         self._outputs.add(name)
-        return value_info(name, value.type)
+        return value_info(name, value.type.with_shape(shape))
+
+    def _is_free(self, name: str) -> bool:
+        """Whether a node here makes the value and it is no output yet."""
+        return name not in self._outputs and any(name in node.output for node in self.nodes)
 
     def _emit_dim(self, dim: Sym) -> str:
         name = symbol_name(dim)

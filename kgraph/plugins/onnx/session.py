@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from kgraph import config
 from kgraph.errors import BackendError, describe
 from kgraph.ir.dims import evaluate_shape
 from kgraph.ir.graph import BOOKKEEPING, Function
 from kgraph.ir.interpret import bind_inputs
 from kgraph.ir.storage import Storage
 from kgraph.ir.types import Array
+from kgraph.passes.pipeline import Observer, run_pipeline, switched
 from kgraph.plugins.backend import CompileOptions, Program
 from kgraph.plugins.lowering import LoweringTable
+from kgraph.plugins.onnx.blocked.tile import TileImages, images_per_tile
 from kgraph.plugins.onnx.costs import microseconds, worth_threads
 from kgraph.plugins.onnx.device import Device
 from kgraph.plugins.onnx.emit import Model, Target, build_model
@@ -73,8 +76,26 @@ def failure(error: Exception, function: Function) -> BackendError:
     )
 
 
+class Version:
+    """A function as one model, and the session for it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._session: tuple[int, Any] | None = None
+
+    def session(
+        self, function: Function, env: Mapping[str, int], device: Device, options: CompileOptions
+    ) -> Any:
+        """The session for these sizes: with one thread, unless more help these or helped others before."""
+        if self._session is None or self._session[0] == 1:
+            threads = 0 if device.kind != "cpu" or worth_threads(function, env) else 1
+            if self._session is None or self._session[0] != threads:
+                self._session = (threads, make_session(self.model, device, options, threads))
+        return self._session[1]
+
+
 class CompiledFunction:
-    """One function: its model and session, and a second version with constant weights while they rest."""
+    """One function: a version for any sizes, one with constant weights while they rest, and some in tiles."""
 
     def __init__(
         self,
@@ -86,8 +107,11 @@ class CompiledFunction:
     ) -> None:
         self.function = function
         self._settings = (table, target, device, options)
-        self.model = build_model(function, table, target, views=target.device == "cpu")
-        self._session: tuple[int, Any] | None = None
+        self._config = config.get()
+        self._versions: dict[int, Version] = {}
+        """By the number of images in a tile; 0: whole batches."""
+        self._tiles: dict[int, int] = {}
+        """The number of images in a tile for the batches that have been seen."""
         self._changes_meaning = any(v.role not in BOOKKEEPING for v in function.updates)
         self._frozen: tuple[int, Model, Any] | None = None
         self._resting_since = -1
@@ -96,16 +120,25 @@ class CompiledFunction:
         weights = sum(
             math.prod(v.type.static_shape) for v in function.variables() if v not in function.updates
         )
+        self._bound = len(function.variables())
         self._cost_of_freezing = _SESSION_MICROSECONDS + weights * _MICROSECONDS_PER_WEIGHT
 
-    def session(self, env: Mapping[str, int]) -> Any:
-        """The session for these sizes: with one thread, unless more help these or helped others before."""
-        if self._session is None or self._session[0] == 1:
-            _, _, device, options = self._settings
-            threads = 0 if device.kind != "cpu" or worth_threads(self.function, env) else 1
-            if self._session is None or self._session[0] != threads:
-                self._session = (threads, make_session(self.model, device, options, threads))
-        return self._session[1]
+    def version(self, env: Mapping[str, int]) -> tuple[Model, Any]:
+        """Model and session for these sizes: large batches of images in tiles that fit the cache."""
+        table, target, device, options = self._settings
+        batch = env.get("batch", 0)
+        if batch not in self._tiles:
+            self._tiles[batch] = images_per_tile(self.function, batch, target.block)
+        tile = self._tiles[batch]
+        if tile not in self._versions:
+            function = self._in_tiles(tile) if tile else self.function
+            self._versions[tile] = Version(build_model(function, table, target, views=device.kind == "cpu"))
+        version = self._versions[tile]
+        return version.model, version.session(self.function, env, device, options)
+
+    def _in_tiles(self, tile: int) -> Function:
+        passes = switched([TileImages(tile)], self._config.passes)
+        return run_pipeline(self.function, passes, Observer(dump=self._config.dump))
 
     def note_run(self) -> None:
         """Count a run that changed what models compute, so that frozen versions are not used any longer."""
@@ -116,7 +149,7 @@ class CompiledFunction:
         """Count what a run without constants cost."""
         key = tuple(env.items())
         if key not in self._costs:
-            binding = len(self.model.state_inputs) * _BINDING_MICROSECONDS
+            binding = self._bound * _BINDING_MICROSECONDS
             self._costs[key] = binding + microseconds(self.function, env)
         self._spent += self._costs[key]
 
@@ -166,7 +199,7 @@ class OnnxExecutable:
         arrays = [np.ascontiguousarray(array).reshape(array.shape) for array in inputs]
         env = bind_inputs(compiled.function, arrays)
         frozen = compiled.frozen() if function in self._freezable else None
-        model, session = frozen or (compiled.model, compiled.session(env))
+        model, session = frozen or compiled.version(env)
         try:
             return self._run(compiled, model, session, arrays, env)
         except Exception as error:
@@ -215,7 +248,7 @@ class OnnxStep:
             aligned(evaluate_shape(v.shape, env), v.dtype) for v in function.outputs.values()
         ]
         self._compiled, self._state = compiled, state
-        self._session = compiled.session(env)
+        self._model, self._session = compiled.version(env)
         self._copies_inputs = state.device.kind != "cpu"
         self._slots: list[Slot] = []
         self._bindings: dict[tuple[int, ...], Any] = {}
@@ -229,7 +262,7 @@ class OnnxStep:
                 self._activate()
             binding = self._pair[self.parity]
             if self._copies_inputs:
-                for name, array in zip(self._compiled.model.inputs, self.inputs, strict=True):
+                for name, array in zip(self._model.inputs, self.inputs, strict=True):
                     binding.bind_cpu_input(name, array)
             try:
                 self._session.run_with_iobinding(binding)
@@ -245,7 +278,7 @@ class OnnxStep:
 
     def _activate(self) -> None:
         """Find or make the two bindings for where the variables are now."""
-        function, model = self._compiled.function, self._compiled.model
+        function, model = self._compiled.function, self._model
         now = self._state.slots(list(model.state_inputs))
         self.updated = self._state.slots([*function.updates], [*function.updates])
         slots = [*now, *self.updated]
@@ -264,7 +297,7 @@ class OnnxStep:
     def _binding(self, now: Sequence[Slot]) -> Any:
         key = tuple(slot.current for slot in self._slots)
         if key not in self._bindings:
-            model, session = self._compiled.model, self._session
+            model, session = self._model, self._session
             self._bindings[key] = bind(model, session, now, self.updated, self.inputs, self.outputs)
         return self._bindings[key]
 

@@ -93,7 +93,7 @@ def test_a_large_update_is_tiled_where_it_runs_and_its_buffers_are_written_in_pl
     for _ in range(3):
         executable.run("step", data)
         plain.run("step", data)
-    nodes = [node.op_type for node in executable.functions["step"].model.proto.graph.node]  # type: ignore[attr-defined]  # of the onnx backend
+    nodes = [node.op_type for node in executable.functions["step"].version({})[0].proto.graph.node]  # type: ignore[attr-defined]  # of the onnx backend
     assert "Scan" in nodes
     for tiled_one, plain_one in zip(function.updates, same.updates, strict=True):
         np.testing.assert_array_equal(tiled_one.storage.read(), plain_one.storage.read())

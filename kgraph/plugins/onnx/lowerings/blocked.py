@@ -140,7 +140,8 @@ def _flattened(emitter: Emitter, name: str, x: Value) -> str:
 
 def _unflattened(emitter: Emitter, name: str, y: Value) -> str:
     """[N, C, H, W] declared as [N, C / b, H, W, b]."""
-    return emitter.node("Reshape", name, emitter.reshape_target(y.shape))
+    n, outer, height, width, block = y.shape
+    return emitter.reshape(name, (n, outer * block, height, width), y.shape)
 
 
 def _flattened_kernel(emitter: Emitter, name: str, w: Value) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from kgraph.ir.graph import Call, Value
 from kgraph.ops.scan import Scan
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.emit import Emitter
+from kgraph.plugins.onnx.emit import Emitter, value_info
 
 TABLE = LoweringTable()
 
 
 @TABLE.lowers(Scan)
 def scan(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
-    """ONNX Scan. Invariants are not operands there: the body reads them from the graph around it."""
+    """ONNX Scan. Invariants are not operands there: the body reads them from the graph around it.
+
+    What a step reshapes last is reshaped when all steps are done instead.
+    """
     op = call.op
     assert isinstance(op, Scan)
     end = op.carries + op.sequences
     captured: dict[Value, str] = dict(zip(op.body.inputs[end:], operands[end:], strict=True))
-    body = emitter.subgraph(op.body, op.body.name, captured)
+    body = emitter.subgraph(op.body, op.body.name, captured, views=op.carries)
     direction = int(op.reverse)
-    return emitter.node_multi(
+    made = emitter.node_multi(
         "Scan",
         *operands[:end],
         outputs=len(call.results),
@@ -28,3 +31,12 @@ def scan(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
         scan_input_directions=[direction] * op.sequences,
         scan_output_directions=[direction] * op.outputs or None,
     )
+    described = zip(made, body.output, op.body.outputs.values(), call.results, strict=True)
+    return [
+        name if info.type == value_info("", step.type).type else _reshaped(emitter, name, stack)
+        for name, info, step, stack in described
+    ]
+
+
+def _reshaped(emitter: Emitter, name: str, stack: Value) -> str:
+    return emitter.node("Reshape", name, emitter.reshape_target(stack.shape))

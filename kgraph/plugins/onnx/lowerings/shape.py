@@ -22,7 +22,7 @@ SMALL = 1 << 12
 
 @TABLE.lowers(Reshape)
 def reshape(emitter: Emitter, call: Call, operands: list[str]) -> str:
-    return emitter.node("Reshape", *operands, emitter.reshape_target(call.results[0].shape))
+    return emitter.reshape(operands[0], call.inputs[0].shape, call.results[0].shape)
 
 
 @TABLE.lowers(BroadcastTo)
@@ -43,7 +43,7 @@ def transpose(emitter: Emitter, call: Call, operands: list[str]) -> str:
     assert isinstance(op, shape.Transpose)
     moved = [axis for axis in op.perm if call.inputs[0].shape[axis] != 1]
     if moved == sorted(moved):
-        return emitter.node("Reshape", *operands, emitter.reshape_target(call.results[0].shape))
+        return emitter.reshape(operands[0], call.inputs[0].shape, call.results[0].shape)
     return emitter.node("Transpose", *operands, perm=list(op.perm))
 
 
