@@ -46,6 +46,7 @@ class Sample:
         return f"{self.op}: {', '.join(str(type_of(array)) for array in self.inputs)}"
 
 
+@dataclass(frozen=True, repr=False)
 class Op:
     """Base of all ops. Subclasses are frozen dataclasses made by the `op` decorator; fields are the attributes.
 
@@ -121,7 +122,7 @@ class Op:
 
     def attributes(self) -> dict[str, Any]:
         """Attribute names and values, in order of declaration."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def is_symbolic(self) -> bool:
         """Whether an attribute holds a symbolic dimension, so that only a run can tell its value."""
@@ -132,7 +133,7 @@ class Op:
         changed = {
             key: _resolve(value, env) for key, value in self.attributes().items() if _is_symbolic(value)
         }
-        return replace(self, **changed) if changed else self  # type: ignore[type-var]  # subclasses are dataclasses
+        return replace(self, **changed) if changed else self
 
     def __str__(self) -> str:
         attributes = ", ".join(f"{key}={_show(value)}" for key, value in self.attributes().items())
@@ -157,7 +158,8 @@ def op(name: str) -> Callable[[T], T]:
                 )
             )
         cls.name = name
-        made = dataclass(frozen=True, repr=False)(cls)
+        # Making a dataclass takes most of the time of an import: without attributes that of the base will do.
+        made = dataclass(frozen=True, repr=False)(cls) if "__annotations__" in vars(cls) else cls
         _REGISTRY[name] = made
         return made  # type: ignore[return-value]  # a dataclass decorator returns the class it was given
 

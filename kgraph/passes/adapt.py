@@ -31,7 +31,7 @@ def fix_sizes(function: Function, sizes: Mapping[str, int]) -> Function:
         attributes = call.op.attributes()
         fixed = {key: _fixed(value, sizes) for key, value in attributes.items()}
         changed = {key: value for key, value in fixed.items() if value is not attributes[key]}
-        return replace(call.op, **changed).apply(*inputs) if changed else None  # type: ignore[type-var]  # ops are dataclasses
+        return replace(call.op, **changed).apply(*inputs) if changed else None
 
     return transform(function, visit, mapping)
 

@@ -9,7 +9,7 @@ Inputs, outputs and state keep their types unless they are asked for in half pre
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -132,8 +132,8 @@ class _Halving:
     def _halved(self, call: Call) -> tuple[Value, ...] | None:
         """The call on float16, or None when the op has no such form."""
         op = call.op
-        if any(field.name == "dtype" and op.dtype == "float32" for field in fields(op)):  # type: ignore[arg-type, attr-defined]  # ops are dataclasses
-            op = replace(op, dtype="float16")  # type: ignore[type-var]  # likewise
+        narrower = {"dtype": "float16"} if op.attributes().get("dtype") == "float32" else {}
+        op = replace(op, **narrower)
         try:
             made = op.apply(*map(self.half, call.inputs))
         except ShapeError:

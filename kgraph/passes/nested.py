@@ -24,6 +24,6 @@ def apply_everywhere(step: Pass, function: Function, hits: Counter[str]) -> Func
                 made = apply_everywhere(step, value, hits)
                 if made is not value:
                     changed[key] = made
-        return replace(call.op, **changed).apply(*inputs) if changed else None  # type: ignore[type-var]  # ops are dataclasses
+        return replace(call.op, **changed).apply(*inputs) if changed else None
 
     return transform(function, visit)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 import pluggy
@@ -137,6 +136,8 @@ class PluginManager:
                 yield name, contribution
 
     def _discover(self) -> None:
+        from importlib.metadata import entry_points  # takes as long to load as half of kgraph
+
         for entry in entry_points(group=ENTRY_POINT_GROUP):
             source = f"entry point {entry.value}"
             try:

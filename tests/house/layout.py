@@ -18,6 +18,7 @@ LAYERS = (
     "ops",
     "ir",
     "config",
+    "lazy",
     "errors",
 )
 """The rooms of kgraph from the roof to the ground: each may import itself and what stands right of it."""
@@ -37,6 +38,17 @@ THIRD_PARTY = {
 
 LAZY = frozenset({"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib"})
 """Too heavy for `import kgraph`: these alone may be imported inside a function."""
+
+ON_DEMAND = frozenset(
+    {
+        "importlib.metadata",
+        "hashlib",
+        "kgraph.keras.saving.api",
+        "kgraph.keras.saving.outline",
+        "kgraph.keras.utils.download",
+    }
+)
+"""What few programs need: not loaded by `import kgraph` either."""
 
 
 def python_files(*folders: Path) -> list[Path]:

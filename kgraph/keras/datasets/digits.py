@@ -8,8 +8,6 @@ Machine Learning Repository, https://doi.org/10.24432/C50P49, under CC BY 4.0
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +31,8 @@ def load_data() -> tuple[Split, Split]:
     >>> x_train.shape, y_train.shape, x_test.shape, y_test.shape
     ((1442, 8, 8), (1442,), (355, 8, 8), (355,))
     """
+    from importlib.resources import files  # loads much that nothing else needs
+
     with (
         files(__package__).joinpath("digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as data,

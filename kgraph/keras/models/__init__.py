@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kgraph.keras.layers.registry import register
 from kgraph.keras.models.clone import clone_model
 from kgraph.keras.models.model import Model
 from kgraph.keras.models.sequential import Sequential
-from kgraph.keras.saving import (
-    load_model,
-    model_from_config,
-    model_from_json,
-    model_from_yaml,
-    save_model,
-)
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.saving import (
+        load_model,
+        model_from_config,
+        model_from_json,
+        model_from_yaml,
+        save_model,
+    )
 
 __all__ = [
     "Model",
@@ -24,5 +29,8 @@ __all__ = [
     "model_from_yaml",
     "save_model",
 ]
+
+_FILES = ("load_model", "model_from_config", "model_from_json", "model_from_yaml", "save_model")
+__getattr__ = lazy_names(__name__, dict.fromkeys(_FILES, "kgraph.keras.saving"))
 
 register({"Model": Model, "Functional": Model, "Sequential": Sequential})

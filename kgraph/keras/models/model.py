@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from kgraph.errors import ArgumentError, describe
-from kgraph.keras import settings
+from kgraph.keras import saving, settings
 from kgraph.keras.export import exported
 from kgraph.keras.layers.input import Input, batch_inputs
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models.later import Later
 from kgraph.keras.models.network import Network, is_flat_dict
-from kgraph.keras.saving import load_weights, save_model, save_weights, to_json, to_yaml
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.data import as_array, is_several
 from kgraph.keras.training.trainer import Trainer
@@ -72,21 +71,21 @@ class Model(Later, Trainer, Network):
         **kwargs: Any,
     ) -> None:
         """Write the whole model to a file; the arguments are those of `keras.models.save_model`."""
-        save_model(self, filepath, overwrite, include_optimizer, save_format, **kwargs)
+        saving.save_model(self, filepath, overwrite, include_optimizer, save_format, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as JSON, for `model_from_json`; `kwargs` are those of `json.dumps`."""
-        return to_json(self, **kwargs)
+        return saving.to_json(self, **kwargs)
 
     def to_yaml(self, **kwargs: Any) -> str:
         """The architecture as YAML, for `model_from_yaml`; `kwargs` are those of `yaml.safe_dump`."""
-        return to_yaml(self, **kwargs)
+        return saving.to_yaml(self, **kwargs)
 
     def save_weights(
         self, filepath: Any, overwrite: bool | None = True, save_format: str | None = None, **kwargs: Any
     ) -> None:
         """Write the weights to a file: HDF5, in the layout of Keras 3 when its name ends in `.weights.h5`."""
-        save_weights(self, filepath, overwrite, save_format, **kwargs)
+        saving.save_weights(self, filepath, overwrite, save_format, **kwargs)
 
     def load_weights(
         self,
@@ -97,7 +96,7 @@ class Model(Later, Trainer, Network):
         **kwargs: Any,
     ) -> None:
         """Read weights from a file of weights or of a whole model, in the order of the layers or by their names."""
-        load_weights(self, filepath, by_name, skip_mismatch, reshape, **kwargs)
+        saving.load_weights(self, filepath, by_name, skip_mismatch, reshape, **kwargs)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights of a subclassed model: call it on inputs of these shapes, whose batch stays open.

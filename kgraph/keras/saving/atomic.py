@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -82,7 +81,7 @@ def _create_beside(target: Path) -> Path:
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     # Cut, so that a name of the greatest length the file system allows still has room for what is added.
     stem = os.fsencode(target.name)[:200].decode(errors="ignore")
-    temporary = target.with_name(f".{stem}.{secrets.token_hex(6)}{SUFFIX}")
+    temporary = target.with_name(f".{stem}.{os.urandom(6).hex()}{SUFFIX}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return temporary
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kgraph.keras.utils import data_utils, generic_utils, io_utils, np_utils
 from kgraph.keras.utils.custom_objects import (
     CustomObjectScope,
@@ -11,7 +13,6 @@ from kgraph.keras.utils.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from kgraph.keras.utils.download import get_file
 from kgraph.keras.utils.hdf5_matrix import HDF5Matrix
 from kgraph.keras.utils.np_utils import normalize, to_categorical
 from kgraph.keras.utils.progbar import Progbar
@@ -19,6 +20,10 @@ from kgraph.keras.utils.random import set_random_seed
 from kgraph.keras.utils.sequence import Sequence
 from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
 from kgraph.keras.utils.vis_utils import plot_history, plot_model
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.utils.download import get_file
 
 __all__ = [
     "CustomObjectScope",
@@ -43,3 +48,5 @@ __all__ = [
     "set_random_seed",
     "to_categorical",
 ]
+
+__getattr__ = lazy_names(__name__, {"get_file": ".download"})

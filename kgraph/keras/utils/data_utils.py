@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from kgraph.keras.utils.download import get_file
+from typing import TYPE_CHECKING
+
 from kgraph.keras.utils.sequence import Sequence
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.utils.download import get_file
 
 __all__ = ["Sequence", "get_file"]
+
+__getattr__ = lazy_names(__name__, {"get_file": "kgraph.keras.utils.download"})

@@ -79,7 +79,7 @@ def _matmul(call: Call, operands: Operands) -> Sequence[Value] | None:
 
 def _lead(call: Call, operands: Operands, **changes: Any) -> Sequence[Value]:
     """The op with changed attributes on operands all of which are stacked."""
-    changed: Op = replace(call.op, **changes)  # type: ignore[type-var]  # ops are dataclasses
+    changed: Op = replace(call.op, **changes)
     return changed.apply(*(operand.value for operand in operands))
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from kgraph.keras.saving.archive.model_file import read_archive, read_archive_weights, write_archive
-from kgraph.keras.saving.archive.variables import is_keras3, read_state, write_state
+from typing import TYPE_CHECKING
+
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.saving.archive.model_file import read_archive, read_archive_weights, write_archive
+    from kgraph.keras.saving.archive.variables import is_keras3, read_state, write_state
 
 __all__ = [
     "is_keras3",
@@ -13,3 +18,15 @@ __all__ = [
     "write_archive",
     "write_state",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "is_keras3": ".variables",
+        "read_archive": ".model_file",
+        "read_archive_weights": ".model_file",
+        "read_state": ".variables",
+        "write_archive": ".model_file",
+        "write_state": ".variables",
+    },
+)
