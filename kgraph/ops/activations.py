@@ -328,11 +328,13 @@ def tanh(x: Value) -> Value:
 
 
 def softmax(x: Value, axis: int = -1) -> Value:
-    return Softmax(axis)(x)
+    """`Softmax`, with an axis that counts from the front, so that equal calls are seen to be equal."""
+    return Softmax(normalize_axis(axis, x.rank, "softmax axis"))(x)
 
 
 def log_softmax(x: Value, axis: int = -1) -> Value:
-    return LogSoftmax(axis)(x)
+    """`LogSoftmax`, with an axis that counts from the front."""
+    return LogSoftmax(normalize_axis(axis, x.rank, "softmax axis"))(x)
 
 
 def elu(x: Value, alpha: float = 1.0) -> Value:

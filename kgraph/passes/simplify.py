@@ -35,6 +35,7 @@ FINAL_RULES: tuple[Rule, ...] = (
     *RULES,
     *movement.AFTER_LAYOUT,
     *movement.AFTER_DIFFERENTIATION,
+    *logic.AFTER_DIFFERENTIATION,
     *indexing.RULES,
     *gradients.KEPT_RULES,
 )

@@ -7,6 +7,7 @@ import numpy as np
 from kgraph.ir.graph import Value, constant
 from kgraph.ir.types import TensorType
 from kgraph.ops.activations import Positive
+from kgraph.ops.elementwise import div
 from kgraph.ops.logic import And, Cast, Not, Or, Where, cast, equal, greater, where
 from kgraph.passes.facts import elements
 from kgraph.passes.rewrite import Declined, Match, Rule, examples, f32
@@ -106,6 +107,22 @@ class WhereAgain(Rule):
 
     def replace(self, m: Match) -> Value:
         return where(m.c, m.x, m.z)
+
+
+class WhereGuardedQuotient(Rule):
+    """where(c, x, y / where(c, a, z)) -> where(c, x, y / z)
+
+    What is divided by where c holds is not taken. That the gradient there would not be finite no longer matters.
+    """
+
+    operands = examples(c=CONDITION, x=f32(2, 3), y=f32(2, 3), a=f32(2, 3), z=f32(2, 3))
+    exclusive = True
+
+    def pattern(self, c: Value, x: Value, y: Value, a: Value, z: Value) -> Value:
+        return Where()(c, x, div(y, Where()(c, a, z)))
+
+    def replace(self, m: Match) -> Value:
+        return where(m.c, m.x, div(m.y, m.z))
 
 
 class NotNot(Rule):
@@ -233,3 +250,6 @@ RULES = (
     CastSame(),
     CastOfCast(),
 )
+
+AFTER_DIFFERENTIATION = (WhereGuardedQuotient(),)
+"""Where a quotient is guarded twice, one guard is for its gradient."""
