@@ -14,6 +14,7 @@ from kgraph.ir.graph import Function, Input, Value, Variable
 from kgraph.ir.interpret import run
 from kgraph.ir.types import TensorType
 from kgraph.ops.elementwise import add, div, mul, sqrt, sub
+from kgraph.ops.linalg import Gemm, MatMul, matmul
 from kgraph.ops.reduce import reduce_sum
 from kgraph.ops.scan import Scan
 from kgraph.passes.scans.tile import TileChains, find_chains
@@ -75,6 +76,60 @@ def test_types_do_not_mix() -> None:
     assert not tiled(Function("f", (wide,), {"z": sub(mul(add(wide, 1.0), 2.0), wide)}))[1], (
         "a size is not known"
     )
+
+
+def dense_step(rows: int = 6, columns: int = 8, scale: float = 1.0, shown: bool = False) -> Function:
+    """Momentum of a weight whose gradient is a product x^T y; `shown`, the gradient is a result as well."""
+    rng = np.random.default_rng(0)
+    weight, slot = (Variable(name, rng.random((rows, columns)), dtype="float32") for name in ("w", "m"))
+    x, y = (Input(n, TensorType("float32", (symbol("batch"), m))) for n, m in (("x", rows), ("y", columns)))
+    gradient = Gemm(True, alpha=scale)(x, y) if scale != 1 else matmul(x, y, True)
+    moment = add(mul(slot, 0.9), gradient)
+    updates: dict[Variable, Value] = {slot: moment, weight: sub(weight, add(mul(moment, 0.9), gradient))}
+    return Function("step", (x, y), {"gradient": gradient} if shown else {}, updates)
+
+
+def products(function: Function) -> int:
+    return sum(isinstance(call.op, MatMul | Gemm) for call in function.calls())
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_gradient_that_is_a_product_is_made_in_tiles_of_rows(scale: float) -> None:
+    function = dense_step(scale=scale)
+    made, (scan,) = tiled(function)
+    kinds = [str(leaf.type) for leaf in scan.body.inputs]
+    assert kinds == ["float32[16]", "float32[16]", "float32[batch, 2]", "float32[batch, 8]"]
+    assert (products(made), products(scan.body)) == (0, 1)
+    rng = np.random.default_rng(1)
+    data = [rng.random((5, 6), dtype="float32"), rng.random((5, 8), dtype="float32")]
+    (_, wanted), (_, changed) = run(function, data), run(made, data)
+    for variable, value in wanted.items():
+        np.testing.assert_allclose(changed[variable], value, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "function", [dense_step(shown=True), dense_step(7, 4)], ids=["read by others", "no tile of whole rows"]
+)
+def test_other_products_stay_outside(function: Function) -> None:
+    made, (scan,) = tiled(function)
+    assert (products(made), products(scan.body)) == (1, 0)
+
+
+def test_a_large_dense_layer_trains_in_tiles_to_the_same_bits() -> None:
+    function, same = dense_step(2048, 512), dense_step(2048, 512)
+    rng = np.random.default_rng(1)
+    data = [rng.random((20, 2048), dtype="float32"), rng.random((20, 512), dtype="float32")]
+    with config.using(backend="onnx", device="cpu"):
+        executable = compile_program([function])
+        with config.using(passes="-tile_chains"):
+            plain = compile_program([same])
+    for _ in range(3):
+        executable.run("step", data)
+        plain.run("step", data)
+    graph = executable.functions["step"].version({})[0].proto.graph  # type: ignore[attr-defined]  # of the onnx backend
+    assert not {"Gemm", "MatMul"} & {node.op_type for node in graph.node}
+    for tiled_one, plain_one in zip(function.updates, same.updates, strict=True):
+        np.testing.assert_array_equal(tiled_one.storage.read(), plain_one.storage.read())
 
 
 @pytest.mark.parametrize("shape", [(2, 11), (1, 61), (2, 3)])
