@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kgraph.ir.graph import Function
 from kgraph.ir.printer import format_function
 from kgraph.keras.export import step_function
 from kgraph.keras.training.program import trace_predict
-from kgraph.passes.base import registry
+from kgraph.passes.base import Pass, registry
 from kgraph.passes.pipeline import Observer
 from kgraph.plugins.builtin import default_manager
 
@@ -69,12 +70,16 @@ class _Watcher(Observer):
 
 def _list() -> int:
     backend = default_manager().backend(config.get().backend)
-    stages = {
+    stages: dict[str, Sequence[Pass | type[Pass]]] = {
         "forward": compiler.forward_passes(training=True),
         "final": compiler.final_passes(backend, {}),
     }
+    listed = {step.name for steps in stages.values() for step in steps}
+    # Weights that rest, the processor, and the size of a batch each bring passes of their own.
+    stages["where they help"] = [step for name, step in registry().items() if name not in listed]
     for stage, steps in stages.items():
         print(f"{stage}:")
         for step in steps:
-            print(f"  {step.name:<24} {(step.__doc__ or '').strip().splitlines()[0]}")
+            first, *_ = (step.__doc__ or "").strip().splitlines() or [""]
+            print(f"  {step.name:<24} {first}")
     return 0

@@ -12,6 +12,7 @@ from kgraph import config
 from kgraph.cli import main
 from kgraph.cli.report import one_line
 from kgraph.errors import ArgumentError, describe
+from kgraph.passes.base import registry
 from kgraph.plugins.onnx import machine
 from tests.cli.command import fails, run, saved
 from tests.house.layout import ROOT
@@ -69,7 +70,10 @@ def test_passes_lists_the_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
         < text.index("specialise_phase")
         < text.index("final:")
         < text.index("decompose")
+        < text.index("where they help:")
+        < text.index("tile_images")
     )
+    assert all(f"  {name} " in text for name in registry()), "each can be switched off, so each is listed"
 
 
 def test_passes_says_what_each_did_to_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
