@@ -12,6 +12,7 @@ from kgraph.passes.rules.fused import AddBiasToConv
 from kgraph.passes.scans.compact import CompactSteps
 from kgraph.passes.scans.tile import TileChains
 from kgraph.plugins.backend import CompileOptions, Program
+from kgraph.plugins.onnx.blocked.affine import FuseAffines
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
 from kgraph.plugins.onnx.device import choose_device, convolution_block
 from kgraph.plugins.onnx.emit import Target
@@ -39,8 +40,10 @@ class OnnxBackend:
         return (compact, FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else (compact,)
 
     def finishing(self, options: CompileOptions | None) -> Sequence[Pass]:
-        """On the CPU large optimizer updates run in tiles that fit the cache."""
-        return (TileChains(),) if _runs_on_cpu(options) else ()
+        """On the CPU large optimizer updates run in tiles that fit the cache, and normalisations as convolutions."""
+        if not _runs_on_cpu(options):
+            return ()
+        return (FuseAffines(), TileChains()) if convolution_block() else (TileChains(),)
 
     def compile(self, program: Program, options: CompileOptions) -> OnnxExecutable:
         device = choose_device(options.device, options.strict)

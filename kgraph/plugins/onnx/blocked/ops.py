@@ -15,8 +15,9 @@ from kgraph.ops.activations import Relu
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.conv import Conv, ConvBias, ConvFilterGrad
+from kgraph.ops.elementwise import add, mul
 from kgraph.ops.samples import floats
-from kgraph.ops.shape import transpose
+from kgraph.ops.shape import pad, transpose
 from kgraph.ops.windows import Pads, output_shape
 
 
@@ -142,6 +143,42 @@ class BlockedFilterGrad(Op):
             for case, size, channels in cases:
                 arrays = _small(n, 1, *size, channels or block), _small(n, 2, 4, 3, block)
                 yield Sample(case, arrays, tolerance=3e-5, why="sums of some hundred products")
+
+
+@op("blocked_affine")
+class BlockedAffine(Op):
+    """x [N, C / b, H, W, b] -> x scale + shift, then the activation; both [1, C / b, 1, 1, b], without a shift 0.
+
+    With `pads`, of zeros around the pixels of x at first. A normalisation is that, and the runtime has a kernel for it:
+    a convolution with a window of one pixel and a group for each channel.
+    """
+
+    relu: bool = False
+    pads: Pads = ((0, 0), (0, 0))
+
+    def infer(self, x: TensorType, scale: TensorType, *shift: TensorType) -> TensorType:
+        same_dtype(x, scale, *shift)
+        channels = (1, x.shape[1], 1, 1, x.shape[4]) if x.rank == 5 else ()
+        if any(type.shape != channels for type in (scale, *shift)) or len(shift) > 1:
+            got = ", ".join(map(str, (x, scale, *shift)))
+            raise ShapeError(describe("not one number for each channel", expected=channels, got=got))
+        n, outer, *size, block = x.shape
+        padded = [before + pixels + after for pixels, (before, after) in zip(size, self.pads, strict=True)]
+        return x.with_shape((n, outer, *padded, block))
+
+    def decompose(self, x: Value, scale: Value, *shift: Value) -> Value:
+        y = mul(pad(x, ((0, 0), (0, 0), *self.pads, (0, 0))), scale)
+        for value in shift:
+            y = add(y, value)
+        return Relu()(y) if self.relu else y
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for block in (2, 8, 16):
+            x, scale, shift = floats(2, 3, 3, 4, block), floats(1, 3, 1, 1, block), floats(1, 3, 1, 1, block)
+            yield Sample(cls(), (x, scale))
+            yield Sample(cls(), (x, scale, shift))
+            yield Sample(cls(True, ((1, 2), (0, 1))), (x, scale, shift))
 
 
 def blocked_kernel(w: Value, block: int) -> Value:

@@ -12,7 +12,13 @@ from kgraph.ir.graph import Call, Function, Input, Value
 from kgraph.ops.pool import Pool
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.blocked.filters import filter_gradient
-from kgraph.plugins.onnx.blocked.ops import BlockedConv, BlockedFilterGrad, FromBlocked, ToBlocked
+from kgraph.plugins.onnx.blocked.ops import (
+    BlockedAffine,
+    BlockedConv,
+    BlockedFilterGrad,
+    FromBlocked,
+    ToBlocked,
+)
 from kgraph.plugins.onnx.emit import Emitter
 
 DOMAIN = "com.microsoft.nchwc"
@@ -65,6 +71,31 @@ def blocked_conv(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
         pads=(*before, *after),
         dilations=op.dilations,
         group=1,
+        activation="Relu" if op.relu else None,
+    )
+    return _unflattened(emitter, made, call.results[0])
+
+
+@TABLE.lowers(BlockedAffine)
+def blocked_affine(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op, x = call.op, call.inputs[0]
+    assert isinstance(op, BlockedAffine)
+    if not _is_native(emitter, x) or not _is_known_image(x):
+        return emitter.expand(call)
+    name, scale, *shift = operands
+    channels = x.shape[1] * x.shape[4]
+    before, after = zip(*op.pads, strict=True)
+    made = emitter.node(
+        "Conv",
+        _flattened(emitter, name, x),
+        emitter.node("Reshape", scale, emitter.shape((channels, 1, 1, 1))),
+        *(emitter.node("Reshape", value, emitter.shape((channels,))) for value in shift),
+        domain=DOMAIN,
+        kernel_shape=(1, 1),
+        strides=(1, 1),
+        pads=(*before, *after),
+        dilations=(1, 1),
+        group=channels,
         activation="Relu" if op.relu else None,
     )
     return _unflattened(emitter, made, call.results[0])
