@@ -18,7 +18,7 @@ from kgraph.ops.base import Elementwise
 from kgraph.ops.broadcast import ReduceSum, Reduction, Reshape
 from kgraph.ops.conv import Conv, ConvBias, ConvFilterGrad, ConvInputGrad
 from kgraph.ops.pool import Pool
-from kgraph.ops.shape import Concat, Dilate, Pad, Reverse, Slice, Transpose
+from kgraph.ops.shape import Concat, Dilate, Pad, Repeat, Reverse, Slice, Transpose
 
 
 class Rows(Enum):
@@ -118,6 +118,11 @@ def _slice(op: Slice, operands: Sequence[TensorType], marked: Sequence[bool]) ->
 @by_rows(Dilate)
 def _dilate(op: Dilate, operands: Sequence[TensorType], marked: Sequence[bool]) -> Rows | None:
     return Rows.EACH if op.steps[0] == 1 else None
+
+
+@by_rows(Repeat)
+def _repeat(op: Repeat, operands: Sequence[TensorType], marked: Sequence[bool]) -> Rows | None:
+    return Rows.EACH if op.counts[0] == 1 else None
 
 
 @by_rows(Reverse)

@@ -17,13 +17,14 @@ from kgraph.ops.activations import Relu, Sigmoid
 from kgraph.ops.broadcast import ReduceSum, reshape
 from kgraph.ops.conv import conv, from_keras_kernel
 from kgraph.ops.elementwise import add, mul
-from kgraph.ops.pool import average_pool, max_pool
+from kgraph.ops.pool import AveragePool, average_pool, max_pool
 from kgraph.ops.random import Dropout
 from kgraph.ops.reduce import ReduceMax, ReduceMean
 from kgraph.ops.samples import floats
-from kgraph.ops.shape import concat, transpose
+from kgraph.ops.shape import Repeat, Slice, concat, transpose
 from kgraph.ops.windows import Pads, same_pads
 from kgraph.passes.autodiff import gradients
+from kgraph.passes.fusion import GateGradients
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
@@ -114,7 +115,16 @@ def branches() -> tuple[Net, Function]:
     return net, net.step(flat(Relu()(net.conv(y, 16, 2))))
 
 
-NETS = {"digits": digits, "padded": padded, "strided": strided, "branches": branches}
+def skipping() -> tuple[Net, Function]:
+    """Down, up again, and beside what was there before: a U-Net of one step."""
+    net = Net((6, 4, 16))
+    a = Relu()(net.conv(net.x, 16, pads=PIXELS))
+    b = Relu()(net.conv(pool(a, max_pool), 32, pads=PIXELS))
+    y = concat([Repeat((1, 2, 2, 1))(b), a], 3)
+    return net, net.step(flat(Relu()(net.conv(y, 16))))
+
+
+NETS = {"digits": digits, "padded": padded, "strided": strided, "branches": branches, "skipping": skipping}
 
 
 def check_compiled(function: Function, arrays: list[Array]) -> None:
@@ -149,6 +159,24 @@ def test_nothing_leaves_the_layout_between_convolutions() -> None:
     assert made["blocked_conv"] == 3, "two forwards and one backwards"
     assert made["blocked_filter_grad"] == 2
     assert not {"conv", "conv_bias", "conv_input_grad", "conv_filter_grad"} & set(made)
+
+
+def test_the_gradient_of_a_concatenation_is_sliced_inside_of_the_layout() -> None:
+    _, function = skipping()
+    calls = BlockChannels(BLOCK)(GateGradients()(function, Counter()), Counter()).calls()
+    assert [call.inputs[0].rank for call in calls if isinstance(call.op, Slice)] == [5, 5]
+    assert [call.inputs[0].rank for call in calls if isinstance(call.op, Repeat)] == [5]
+    pools = [call.inputs[0].shape[1:] for call in calls if isinstance(call.op, AveragePool)]
+    assert (2, 6, 4, 16) in pools, "the gradient of repeated pixels"
+
+
+@pytest.mark.parametrize("bounds", [(0, 8), (8, 24), (16, 31)])
+def test_a_slice_through_a_block_leaves_the_layout(bounds: tuple[int, int]) -> None:
+    net = Net((4, 4, 16))
+    y = conv(transpose(net.x, (0, 3, 1, 2)), from_keras_kernel(net.weight(3, 3, 16, 32)))
+    first, last = bounds
+    cut = Slice((0, first, 0, 0), (y.shape[0], last, 2, 2), (1, 1, 1, 1))(y)
+    check_compiled(Function("cut", (net.x, *net.weights), {"y": cut}), net.arrays(3))
 
 
 def dropped() -> tuple[Net, Function]:

@@ -26,7 +26,7 @@ from kgraph.ops.norm import BatchNorm, BatchNormTrain
 from kgraph.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, Pool
 from kgraph.ops.random import Dropout
 from kgraph.ops.reduce import ReduceMax, ReduceMean
-from kgraph.ops.shape import Concat, Transpose, transpose
+from kgraph.ops.shape import Concat, Repeat, Slice, Transpose, transpose
 from kgraph.passes.base import Pass, register
 from kgraph.passes.rewrite import count_uses
 from kgraph.plugins.onnx.blocked.ops import (
@@ -303,6 +303,27 @@ def _concat(site: Site) -> Value | None:
     if all(site.inside(value) is None for value in site.operands):
         return None
     return FromBlocked()(Concat(site.op.axis % 4)(*map(site.blocked, site.operands)))
+
+
+@blocks(Repeat)
+def _repeat(site: Site) -> Value | None:
+    x, op = site.inside(site.operands[0]), site.op
+    return None if x is None or op.counts[:2] != (1, 1) else FromBlocked()(Repeat((*op.counts, 1))(x))
+
+
+@blocks(Slice)
+def _slice(site: Site) -> Value | None:
+    """Of pixels, and of channels by whole blocks, as the gradient of a concatenation takes them."""
+    x, op = site.inside(site.operands[0]), site.op
+    channels = (op.starts[1], op.stops[1])
+    if x is None or op.steps[1] != 1 or not all(map(site.fits, channels)):
+        return None
+    first, last = (bound // site.block for bound in channels)
+    starts, stops = (
+        (*op.starts[:1], first, *op.starts[2:], 0),
+        (*op.stops[:1], last, *op.stops[2:], site.block),
+    )
+    return FromBlocked()(Slice(starts, stops, (*op.steps, 1))(x))
 
 
 @blocks(Transpose)

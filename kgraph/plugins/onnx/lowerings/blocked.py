@@ -10,6 +10,7 @@ from typing import Any
 
 from kgraph.ir.graph import Call, Function, Input, Value
 from kgraph.ops.pool import Pool
+from kgraph.ops.shape import Repeat
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.blocked.filters import filter_gradient
 from kgraph.plugins.onnx.blocked.ops import (
@@ -30,7 +31,7 @@ TABLE = LoweringTable()
 def to_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     op = call.op
     assert isinstance(op, ToBlocked)
-    if not _is_native(emitter, call.results[0]):
+    if not is_native(emitter, call.results[0]):
         return emitter.expand(call)
     made = emitter.node("ReorderInput", *operands, domain=DOMAIN, channels_last=int(op.channels_last))
     return _unflattened(emitter, made, call.results[0])
@@ -41,7 +42,7 @@ def from_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
     op, (x,) = call.op, call.inputs
     assert isinstance(op, FromBlocked)
     channels = x.shape[1] * x.shape[-1]
-    if not _is_native(emitter, x) or not isinstance(channels, int):
+    if not is_native(emitter, x) or not isinstance(channels, int):
         return emitter.expand(call)
     return emitter.node(
         "ReorderOutput",
@@ -57,7 +58,7 @@ def blocked_conv(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
     op = call.op
     assert isinstance(op, BlockedConv)
     x, w, *_ = call.inputs
-    if not _is_native(emitter, call.results[0]):
+    if not is_native(emitter, call.results[0]):
         return emitter.expand(call)
     before, after = zip(*op.pads, strict=True)
     made = emitter.node(
@@ -80,7 +81,7 @@ def blocked_conv(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
 def blocked_affine(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     op, x = call.op, call.inputs[0]
     assert isinstance(op, BlockedAffine)
-    if not _is_native(emitter, x) or not _is_known_image(x):
+    if not is_native(emitter, x) or not _is_known_image(x):
         return emitter.expand(call)
     name, scale, *shift = operands
     channels = x.shape[1] * x.shape[4]
@@ -106,7 +107,7 @@ def blocked_filter_grad(emitter: Emitter, call: Call, operands: list[str]) -> st
     """A convolution when the block divides the batch, or after filling the batch up: decided when it is known."""
     op, (x, dy) = call.op, call.inputs
     assert isinstance(op, BlockedFilterGrad)
-    if not _is_native(emitter, dy) or not _is_known_image(x, dy):
+    if not is_native(emitter, dy) or not _is_known_image(x, dy):
         return emitter.expand(call)
     block, batch = dy.shape[-1], dy.shape[0]
     x_leaf, dy_leaf = Input("x", x.type), Input("dy", dy.type)
@@ -134,7 +135,7 @@ def _is_known_image(*values: Value) -> bool:
 def is_blocked_pool(emitter: Emitter, op: Pool, x: Value) -> bool:
     """Whether a pool over (H, W, b) is one over H and W in the layout of this machine."""
     return (
-        _is_native(emitter, x)
+        is_native(emitter, x)
         and len(op.window) == 3
         and (op.window[-1], op.strides[-1], op.pads[-1]) == (1, 1, (0, 0))
         and all(isinstance(amount, int) for pair in op.pads for amount in pair)
@@ -158,7 +159,17 @@ def blocked_pool(emitter: Emitter, name: str, call: Call, operand: str, **attrib
     return _unflattened(emitter, made, call.results[0])
 
 
-def _is_native(emitter: Emitter, blocked: Value) -> bool:
+def blocked_repeat(emitter: Emitter, call: Call, operand: str) -> str:
+    """Pixels of the layout, repeated."""
+    op, (x,) = call.op, call.inputs
+    assert isinstance(op, Repeat)
+    made = emitter.node(
+        "Upsample", _flattened(emitter, operand, x), domain=DOMAIN, scales=op.counts[:4], mode="nearest"
+    )
+    return _unflattened(emitter, made, call.results[0])
+
+
+def is_native(emitter: Emitter, blocked: Value) -> bool:
     """Whether this is a tensor as the kernels of this machine want it."""
     return blocked.rank == 5 and blocked.dtype == "float32" and blocked.shape[-1] == emitter.target.block
 

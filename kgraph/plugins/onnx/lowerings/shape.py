@@ -13,6 +13,7 @@ from kgraph.ops.broadcast import BroadcastTo, Reshape
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter
 from kgraph.plugins.onnx.lowerings.activations import NARROW
+from kgraph.plugins.onnx.lowerings.blocked import blocked_repeat, is_native
 
 TABLE = LoweringTable()
 
@@ -140,6 +141,8 @@ def repeat(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]
     assert isinstance(op, shape.Repeat)
     if call.inputs[0].dtype not in NARROW:
         return emitter.expand(call)
+    if is_native(emitter, call.inputs[0]) and (*op.counts[:2], op.counts[4]) == (1, 1, 1):
+        return blocked_repeat(emitter, call, *operands)
     factors = emitter.constant(op.counts, "float32")
     how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return emitter.node("Resize", *operands, "", factors, mode="nearest", **how)
