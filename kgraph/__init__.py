@@ -8,24 +8,18 @@ Importing this package loads nothing heavy; `keras`, `export` and the rest load 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from kgraph.lazy import lazy_names
 
 __version__ = "0.1.0"
 
-_LAZY = {
-    "export": ("kgraph.keras.export", "export"),
-    "export_training": ("kgraph.keras.export", "export_training"),
-    "keras": ("kgraph.keras", None),
-    "config": ("kgraph.config", None),
-}
-
 __all__ = ["__version__", "config", "export", "export_training", "keras"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'kgraph' has no attribute {name!r}")
-    module, attribute = _LAZY[name]
-    loaded = import_module(module)
-    return getattr(loaded, attribute) if attribute else loaded
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "config": "kgraph.config",
+        "export": "kgraph.keras.export",
+        "export_training": "kgraph.keras.export",
+        "keras": "kgraph.keras",
+    },
+)

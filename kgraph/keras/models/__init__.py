@@ -31,6 +31,6 @@ __all__ = [
 ]
 
 _FILES = ("load_model", "model_from_config", "model_from_json", "model_from_yaml", "save_model")
-__getattr__ = lazy_names(__name__, dict.fromkeys(_FILES, "kgraph.keras.saving"))
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_FILES, "kgraph.keras.saving"))
 
 register({"Model": Model, "Functional": Model, "Sequential": Sequential})

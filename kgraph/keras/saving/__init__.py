@@ -27,7 +27,7 @@ __all__ = [
     "to_yaml",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Outline": ".outline",

@@ -49,4 +49,4 @@ __all__ = [
     "to_categorical",
 ]
 
-__getattr__ = lazy_names(__name__, {"get_file": ".download"})
+__getattr__, __dir__ = lazy_names(__name__, {"get_file": ".download"})

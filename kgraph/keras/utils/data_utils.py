@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Sequence", "get_file"]
 
-__getattr__ = lazy_names(__name__, {"get_file": "kgraph.keras.utils.download"})
+__getattr__, __dir__ = lazy_names(__name__, {"get_file": "kgraph.keras.utils.download"})

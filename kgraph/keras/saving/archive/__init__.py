@@ -19,7 +19,7 @@ __all__ = [
     "write_state",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "is_keras3": ".variables",
