@@ -159,7 +159,7 @@ def op(name: str) -> Callable[[T], T]:
             )
         cls.name = name
         # Making a dataclass takes most of the time of an import: without attributes that of the base will do.
-        made = dataclass(frozen=True, repr=False)(cls) if "__annotations__" in vars(cls) else cls
+        made = dataclass(frozen=True, repr=False)(cls) if cls.__annotations__ else cls
         _REGISTRY[name] = made
         return made  # type: ignore[return-value]  # a dataclass decorator returns the class it was given
 
