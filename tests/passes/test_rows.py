@@ -16,11 +16,8 @@ from kgraph.ops.broadcast import Reshape
 from kgraph.ops.samples import floats
 from kgraph.ops.shape import Slice
 from kgraph.passes.rows import Rows, classes, over_rows
-from kgraph.plugins.onnx.blocked.tile import TileImages
 from kgraph.testing import op_samples
 from kgraph.testing.op_laws import sample_function
-
-assert TileImages, "the ops of the blocked layout enter the table with the pass that needs them"
 
 SAMPLES = op_samples() | {
     "reshape-rows": Sample(Reshape((2, 3, 2)), (floats(2, 6),)),

@@ -19,6 +19,7 @@ from kgraph.ops.elementwise import add, mul
 from kgraph.ops.samples import floats
 from kgraph.ops.shape import pad, transpose
 from kgraph.ops.windows import Pads, output_shape
+from kgraph.passes.rows import by_rows, each_of_all, each_of_the_first, sum_of_all
 
 
 def _small(*shape: int) -> Array:
@@ -179,6 +180,11 @@ class BlockedAffine(Op):
             yield Sample(cls(), (x, scale))
             yield Sample(cls(), (x, scale, shift))
             yield Sample(cls(True, ((1, 2), (0, 1))), (x, scale, shift))
+
+
+by_rows(BlockedConv, BlockedAffine)(each_of_the_first)
+by_rows(ToBlocked, FromBlocked)(each_of_all)
+by_rows(BlockedFilterGrad)(sum_of_all)
 
 
 def blocked_kernel(w: Value, block: int) -> Value:

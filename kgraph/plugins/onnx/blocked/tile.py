@@ -23,14 +23,8 @@ from kgraph.ops.conv import Convolution
 from kgraph.ops.scan import Scan
 from kgraph.passes.adapt import fix_sizes
 from kgraph.passes.base import Pass, register
-from kgraph.passes.rows import Rows, by_rows, each_of_all, each_of_the_first, over_rows, sum_of_all
-from kgraph.plugins.onnx.blocked.ops import (
-    BlockedAffine,
-    BlockedConv,
-    BlockedFilterGrad,
-    FromBlocked,
-    ToBlocked,
-)
+from kgraph.passes.rows import Rows, over_rows
+from kgraph.plugins.onnx.blocked.ops import BlockedConv, BlockedFilterGrad
 
 BATCH = symbol("batch")
 
@@ -39,10 +33,6 @@ _TILE_BYTES = 5 << 20
 
 _WORTH_BYTES = 8 << 20
 """The size of the largest array of a batch below which nothing is gained."""
-
-by_rows(BlockedConv, BlockedAffine)(each_of_the_first)
-by_rows(ToBlocked, FromBlocked)(each_of_all)
-by_rows(BlockedFilterGrad)(sum_of_all)
 
 
 @register("tile_images")
