@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -36,9 +37,9 @@ def blocked(function: Function) -> Function:
 
 @pytest.mark.parametrize("layout", [lambda f: f, blocked], ids=["plain", "blocked"])
 @pytest.mark.parametrize("name", NETS)
-def test_tiles_give_what_the_batch_gives(name: str, layout: object) -> None:
+def test_tiles_give_what_the_batch_gives(name: str, layout: Callable[[Function], Function]) -> None:
     net, function = NETS[name]()
-    tiled = check_pass(TileImages(2), layout(function), net.arrays(6), rtol=1e-4)  # type: ignore[operator]  # a function
+    tiled = check_pass(TileImages(2), layout(function), net.arrays(6), rtol=1e-4)
     assert scans(tiled)
 
 
@@ -113,7 +114,7 @@ def test_batches_run_in_tiles_where_that_pays() -> None:
             wanted = plain.run("step", arrays)
             for got, want in zip(executable.run("step", arrays), wanted, strict=True):
                 np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * float(np.abs(want).max()))
-    compiled = executable.functions["step"]  # type: ignore[attr-defined]  # of the onnx backend
+    compiled = executable.functions["step"]
     operators = [
         [node.op_type for node in compiled.version({"batch": batch})[0].proto.graph.node]
         for batch in (96, 20)
@@ -126,7 +127,7 @@ def test_a_step_of_a_scan_ends_before_it_would_reshape_into_the_stack() -> None:
     """That would copy; behind the scan it does not."""
     _, function = classifier(40)
     with config.using(backend="onnx", device="cpu"):
-        compiled = compile_program([function]).functions["step"]  # type: ignore[attr-defined]  # of the onnx backend
+        compiled = compile_program([function]).functions["step"]
     graph = compiled.version({"batch": 96})[0].proto.graph
     bodies = [
         a.g for node in graph.node if node.op_type == "Scan" for a in node.attribute if a.name == "body"
