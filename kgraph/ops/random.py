@@ -13,8 +13,9 @@ axis as the rows; each row i is hashed with the state to a pair (a_i, a'_i), eac
     z_ij = (a_i + b_j) (a'_i + b'_j)    mod 2^32
 
 two sums and one product over the whole tensor. The column pairs are constants, which folding computes beforehand. The
-high bits of z are as good as random; bit k depends on the k low bits of the factors only. A comparison with a threshold
-needs no more than high bits; `RandomBits` spends four more passes on turning them into good bits everywhere.
+high bits of z are as good as random; bit k depends on the k low bits of the factors only. `RandomBits` spends four more
+passes on turning them into good bits everywhere. A comparison with a threshold needs fewer: the square of the second
+factor, which is odd, has high bits that are no worse, for one sum and one product.
 """
 
 from __future__ import annotations
@@ -137,13 +138,13 @@ class Random(Op):
         """The same draw in another shape; other numbers."""
         return replace(self, shape=shape)
 
-    def raw(self, rng: Value, stream: int = 0) -> Value:
-        """Numbers whose high bits are random, uint32."""
-        return _raw_bits(rng, self.shape, self.salt, stream)
+    def bits(self, rng: Value, stream: int = 0) -> Value:
+        """Numbers all of whose bits are random, uint32."""
+        return _spread(mul(*_factors(rng, self.shape, self.salt, stream)))
 
     def uniform(self, rng: Value, dtype: str, stream: int = 0) -> Value:
         """Numbers in (0, 1), both ends excluded."""
-        bits = _spread(self.raw(rng, stream))
+        bits = self.bits(rng, stream)
         # The largest number that float32 holds below 2^32: without it, rounding could give 1.
         whole = cast(minimum(bits, 0xFFFFFF00), dtype)
         return add(mul(whole, 2.0**-32), 2.0**-33)
@@ -170,12 +171,12 @@ class RandomBits(Random):
         return TensorType("uint32", self.shape)
 
     def decompose(self, rng: Value) -> Value:
-        return _spread(self.raw(rng))
+        return self.bits(rng)
 
 
 @op("random_bernoulli")
 class RandomBernoulli(Random):
-    """True with `probability`, exact to 2^-32; bool."""
+    """True with `probability`, exact to 2^-29; bool."""
 
     probability: float = 0.5
 
@@ -186,7 +187,8 @@ class RandomBernoulli(Random):
         threshold = round(self.probability * 2**32)
         if threshold > 0xFFFFFFFF:
             return full(self.shape, True, "bool")
-        return less(self.raw(rng), threshold)
+        _, odd = _factors(rng, self.shape, self.salt)
+        return less(mul(odd, odd), threshold)
 
 
 @op("random_uniform")
@@ -276,15 +278,18 @@ class Dropout(Op):
         yield Sample(cls(0.5, 3, (2, 1, 4)), (floats(2, 3, 4), rng))
 
 
-def _raw_bits(rng: Value, shape: Shape, salt: int, stream: int) -> Value:
-    """z of the module's text. The first axis is the rows: a rule that holds for symbolic sizes and real ones alike."""
+def _factors(rng: Value, shape: Shape, salt: int, stream: int = 0) -> tuple[Value, Value]:
+    """The factors of z in the module's text, the second one odd.
+
+    The first axis is the rows: a rule that holds for symbolic sizes and real ones alike.
+    """
     tall, wide = (*shape[:1], *[1] * len(shape[1:])), shape[1:]
     words = Constant(np.array([salt % _WORD, stream], "uint32"))
     row, row2 = _pairs(product(tall), _keys(rng))
     column, column2 = _pairs(product(wide), _keys(words))
     x = add(reshape(row, tall), reshape(column, wide))
     y = add(reshape(row2, tall), reshape(add(column2, 1), wide))
-    return mul(x, y)
+    return x, y
 
 
 def _keys(words: Value) -> Value:

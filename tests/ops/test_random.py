@@ -65,10 +65,38 @@ def bits(request: pytest.FixtureRequest) -> Array:
     return np.stack([request.param(index, (ROWS, COLUMNS)) for index in range(DRAWS)])
 
 
-def signs(bits: Array, probability: float) -> Array:
-    """The standardised indicators of falling below a threshold: mean 0, variance 1."""
-    below = bits < round(probability * 2**32)
+PROBABILITIES = (0.5, 0.2)
+Signs = dict[float, Array]
+
+
+def standardised(below: Array, probability: float) -> Array:
+    """Indicators with mean 0 and variance 1."""
     return (below - probability) / np.sqrt(probability * (1 - probability))
+
+
+def of_bits(probability: float, index: int) -> Array:
+    return draw(RandomBits((ROWS, COLUMNS), 5), 1, index) < round(probability * 2**32)
+
+
+def of_coins(probability: float, index: int) -> Array:
+    return draw(RandomBernoulli((ROWS, COLUMNS), 5, probability), 1, index)
+
+
+def of_coins_by_seed(probability: float, index: int) -> Array:
+    return draw(RandomBernoulli((ROWS, COLUMNS), 5, probability), index, 0)
+
+
+def of_coins_by_salt(probability: float, index: int) -> Array:
+    return draw(RandomBernoulli((ROWS, COLUMNS), index, probability), 3, 7)
+
+
+@pytest.fixture(scope="module", params=[of_bits, of_coins, of_coins_by_seed, of_coins_by_salt])
+def signs(request: pytest.FixtureRequest) -> Signs:
+    """By probability: DRAWS matrices of standardised indicators, of bits below a threshold or of coins."""
+    return {
+        p: standardised(np.stack([request.param(p, index) for index in range(DRAWS)]), p)
+        for p in PROBABILITIES
+    }
 
 
 def z_score(products: Array) -> float:
@@ -76,22 +104,22 @@ def z_score(products: Array) -> float:
     return abs(float(products.mean())) * float(np.sqrt(products.size))
 
 
-@pytest.mark.parametrize("probability", [0.5, 0.2])
-def test_thresholds_are_met_with_their_probability(bits: Array, probability: float) -> None:
-    assert z_score(signs(bits, probability)) < 5
+@pytest.mark.parametrize("probability", PROBABILITIES)
+def test_thresholds_are_met_with_their_probability(signs: Signs, probability: float) -> None:
+    assert z_score(signs[probability]) < 5
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2], ids=["draws", "rows", "columns"])
 @pytest.mark.parametrize("lag", [1, 2, 3, 16])
-def test_neighbours_are_uncorrelated(bits: Array, axis: int, lag: int) -> None:
-    for probability in (0.5, 0.2):
-        s = np.moveaxis(signs(bits, probability), axis, 0)
+def test_neighbours_are_uncorrelated(signs: Signs, axis: int, lag: int) -> None:
+    for probability in PROBABILITIES:
+        s = np.moveaxis(signs[probability], axis, 0)
         assert z_score(s[lag:] * s[:-lag]) < 5
 
 
-def test_the_corners_of_rectangles_are_uncorrelated(bits: Array) -> None:
+def test_the_corners_of_rectangles_are_uncorrelated(signs: Signs) -> None:
     """What a plain sum of a row hash and a column hash fails."""
-    s = signs(bits, 0.5)
+    s = signs[0.5]
     rng = np.random.default_rng(0)
     i, j = rng.integers(1, ROWS, 4000), rng.integers(1, COLUMNS, 4000)
     k, m = rng.integers(0, i), rng.integers(0, j)
@@ -102,16 +130,16 @@ def test_the_corners_of_rectangles_are_uncorrelated(bits: Array) -> None:
 
 
 @pytest.mark.parametrize("axis", [1, 2], ids=["rows", "columns"])
-def test_no_two_rows_or_columns_are_alike(bits: Array, axis: int) -> None:
+def test_no_two_rows_or_columns_are_alike(signs: Signs, axis: int) -> None:
     """All pairs: the correlations have the variance of chance, and none stands out."""
-    s = np.moveaxis(signs(bits, 0.5), axis, 0).reshape(bits.shape[axis], -1)
+    s = np.moveaxis(signs[0.5], axis, 0).reshape(signs[0.5].shape[axis], -1)
     correlations = (s @ s.T)[np.triu_indices(len(s), 1)] / np.sqrt(s.shape[1])
     assert abs(correlations.var() - 1) / np.sqrt(2 / correlations.size) < 5
     assert np.abs(correlations).max() < 6
 
 
-def test_sums_of_rows_and_columns_scatter_as_they_should(bits: Array) -> None:
-    s = signs(bits, 0.2)
+def test_sums_of_rows_and_columns_scatter_as_they_should(signs: Signs) -> None:
+    s = signs[0.2]
     for axis in (1, 2):
         sums = s.sum(axis) / np.sqrt(s.shape[axis])
         assert abs(sums.var() - 1) / np.sqrt(2 / sums.size) < 5
