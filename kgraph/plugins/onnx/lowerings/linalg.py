@@ -40,16 +40,24 @@ def matmul(emitter: Emitter, call: Call, operands: list[str]) -> str:
 
 @TABLE.lowers(Gemm)
 def gemm(emitter: Emitter, call: Call, operands: list[str]) -> str:
+    """Gemm; while a model trains, its bias stands apart.
+
+    onnxruntime copies a bias to all rows on one thread, before the product, and an activation that it fuses follows on
+    one thread too. Add and Relu run on all.
+    """
     op = call.op
     assert isinstance(op, Gemm)
-    return emitter.node(
-        "Gemm",
-        *operands,
-        alpha=op.alpha,
-        beta=op.beta,
-        transA=int(op.transpose_a),
-        transB=int(op.transpose_b),
-    )
+    attributes = {
+        "alpha": op.alpha,
+        "beta": op.beta,
+        "transA": int(op.transpose_a),
+        "transB": int(op.transpose_b),
+    }
+    *factors, bias = call.inputs
+    trains = len(factors) == 2 and all(emitter.known(value) is None for value in factors)
+    if trains and bias.rank == 1 and op.beta == 1.0:
+        return emitter.node("Add", emitter.node("Gemm", *operands[:2], **attributes), operands[2])
+    return emitter.node("Gemm", *operands, **attributes)
 
 
 def _swap(emitter: Emitter, name: str, rank: int) -> str:
