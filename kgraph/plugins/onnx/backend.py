@@ -13,6 +13,7 @@ from kgraph.passes.scans.compact import CompactSteps
 from kgraph.passes.scans.tile import TileChains
 from kgraph.plugins.backend import CompileOptions, Program
 from kgraph.plugins.onnx.blocked.affine import FuseAffines
+from kgraph.plugins.onnx.blocked.axpy import AxpyUpdates
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
 from kgraph.plugins.onnx.device import choose_device, convolution_block
 from kgraph.plugins.onnx.emit import Target
@@ -40,10 +41,12 @@ class OnnxBackend:
         return (compact, FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else (compact,)
 
     def finishing(self, options: CompileOptions | None) -> Sequence[Pass]:
-        """On the CPU large optimizer updates run in tiles that fit the cache, and normalisations as convolutions."""
+        """On the CPU large optimizer updates run in tiles that fit the cache; normalisations, and running averages of
+        smaller weights, as convolutions."""
         if not _runs_on_cpu(options):
             return ()
-        return (FuseAffines(), TileChains()) if convolution_block() else (TileChains(),)
+        block = convolution_block()
+        return (FuseAffines(), TileChains(), AxpyUpdates(block)) if block else (TileChains(),)
 
     def compile(self, program: Program, options: CompileOptions) -> OnnxExecutable:
         device = choose_device(options.device, options.strict)

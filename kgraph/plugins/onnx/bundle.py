@@ -26,9 +26,10 @@ from kgraph.errors import ArgumentError, describe
 from kgraph.ir.graph import Function, Value, Variable
 from kgraph.ir.op import Op
 from kgraph.plugins.lowering import Lowering
-from kgraph.plugins.onnx.emit import Names, Target, build_model
+from kgraph.plugins.onnx.emit import Names, Target
 from kgraph.plugins.onnx.export import APART, write_model
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.model import build_model
 
 FORMAT = "kgraph-training"
 VERSION = 1

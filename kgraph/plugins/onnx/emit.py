@@ -23,7 +23,6 @@ from kgraph.ir.graph import (
     topological,
 )
 from kgraph.ir.types import Array, TensorType
-from kgraph.ops.broadcast import Reshape
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.tidy import rename, used_nodes
 
@@ -323,11 +322,14 @@ class Emitter:
     def output(self, value: Value, name: str, view: bool = False) -> onnx.ValueInfoProto:
         """Make a value an output called exactly `name`: its node is renamed, leaves and repeats get an Identity.
 
-        As a `view` it may come in the shape that it had before it was reshaped.
+        As a `view` it may come in the shape that it had before it was reshaped; if its sizes are known, so are those.
         """
         made, shape = self.name(value), value.shape
-        while view and made in self._reshaped and self._is_free(self._reshaped[made][0]):
-            made, shape = self._reshaped[made]
+        while view and made in self._reshaped:
+            source, before = self._reshaped[made]
+            if not self._is_free(source) or (_is_static(shape) and not _is_static(before)):
+                break
+            made, shape = source, before
         if isinstance(value, Result) and self._is_free(made):
             rename(self.nodes, made, name)
             self._values = {v: name if n == made else n for v, n in self._values.items()}
@@ -382,17 +384,8 @@ class Emitter:
         return self._dims[key]
 
 
-def as_stored(value: Value) -> Value:
-    """A value before it was reshaped, if that has fixed sizes: the same elements in the same order."""
-    while (
-        isinstance(value, Result) and isinstance(value.call.op, Reshape) and _is_static(value.call.inputs[0])
-    ):
-        value = value.call.inputs[0]
-    return value
-
-
-def _is_static(value: Value) -> bool:
-    return all(isinstance(dim, int) for dim in value.shape)
+def _is_static(shape: Shape) -> bool:
+    return all(isinstance(dim, int) for dim in shape)
 
 
 def elem_type(dtype: str) -> int:
@@ -412,83 +405,4 @@ def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
 
     return helper.make_tensor_value_info(
         name, elem_type(type.dtype), [d if isinstance(d, int) else str(d) for d in type.shape]
-    )
-
-
-@dataclass(frozen=True)
-class Model:
-    """An ONNX model with the names that its inputs and outputs got."""
-
-    proto: onnx.ModelProto
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    state_inputs: Mapping[Variable, str]
-    state_outputs: Mapping[Variable, str]
-    state_shapes: Mapping[Variable, tuple[int, ...]]
-    """Shapes of new values that have the elements of the variable in another shape."""
-    weights: Mapping[str, Array] = field(default_factory=dict)
-    """Initialisers that are not in `proto`."""
-
-
-def build_model(
-    function: Function,
-    table: LoweringTable,
-    target: Target,
-    frozen: Mapping[Variable, Array] | None = None,
-    state_names: Mapping[Variable, str] | None = None,
-    views: bool = False,
-    doc: str = "",
-    metadata: Mapping[str, str] | None = None,
-    apart: int | None = None,
-) -> Model:
-    """Emit a function as a model: inputs, then variables as inputs; outputs, then new values of variables.
-
-    With `views` a new value may come in another shape than the variable: a Reshape into a buffer would copy.
-    Variables in `frozen` become initialisers. `state_names` names the others (default: their own names); the new value
-    of a variable called `w` is the output `w.next`. Constants of more than `apart` bytes are left out of the proto.
-    """
-    from onnx import helper
-
-    emitter = Emitter(table, target, apart=apart)
-    names = state_names or {}
-    inputs = [emitter.declare(leaf, leaf.name) for leaf in function.inputs]
-    # Users name outputs; a variable of the same name gives way.
-    reserved = {key: emitter.names(key) for key in function.outputs}
-    state_inputs: dict[Variable, str] = {}
-    for variable in function.variables():
-        if frozen is not None and variable in frozen:
-            emitter.freeze(variable, frozen[variable])
-        else:
-            inputs.append(emitter.declare(variable, names.get(variable, variable.name)))
-            state_inputs[variable] = inputs[-1].name
-    emitter.emit(function.calls())
-    outputs = [emitter.output(value, reserved[key]) for key, value in function.outputs.items()]
-    state_outputs: dict[Variable, str] = {}
-    state_shapes: dict[Variable, tuple[int, ...]] = {}
-    for variable, value in function.updates.items():
-        if views and (stored := as_stored(value)).shape != value.shape:
-            value, state_shapes[variable] = stored, as_ints(stored.shape)
-        info = emitter.output(value, emitter.names(f"{names.get(variable, variable.name)}.next"))
-        outputs.append(info)
-        state_outputs[variable] = info.name
-    nodes, used = used_nodes(emitter.nodes, [info.name for info in outputs])
-    initializers = [tensor for tensor in emitter.initializers if tensor.name in used]
-    graph = helper.make_graph(nodes, function.name, inputs, outputs, doc_string=doc or None)
-    opsets = [helper.make_opsetid("", target.opset)]
-    opsets += [helper.make_opsetid(domain, 1) for domain in sorted(emitter.domains) if domain]
-    proto = helper.make_model(
-        graph, opset_imports=opsets, ir_version=IR_VERSIONS[target.opset], producer_name="kgraph"
-    )
-    proto.graph.initializer.extend(initializers)  # afterwards: making a model of a graph copies it
-    if metadata:
-        helper.set_model_props(proto, dict(metadata))
-    count = len(function.inputs)
-    return Model(
-        proto,
-        tuple(info.name for info in inputs[:count]),
-        tuple(info.name for info in outputs[: len(function.outputs)]),
-        state_inputs,
-        state_outputs,
-        state_shapes,
-        {name: array for name, array in emitter.apart.items() if name in used},
     )

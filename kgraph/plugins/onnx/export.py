@@ -14,8 +14,9 @@ from kgraph.ir.graph import Function, Variable
 from kgraph.ir.op import Op
 from kgraph.ir.types import Array
 from kgraph.plugins.lowering import Lowering
-from kgraph.plugins.onnx.emit import DEFAULT_OPSET, OLDEST_OPSET, Model, Target, build_model
+from kgraph.plugins.onnx.emit import DEFAULT_OPSET, OLDEST_OPSET, Target
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.model import Model, build_model
 from kgraph.plugins.onnx.summary import Summary, read_summary, summarize
 from kgraph.plugins.onnx.write import add_heads, write_beside, write_whole
 

@@ -21,7 +21,8 @@ from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.blocked.tile import TileImages, images_per_tile
 from kgraph.plugins.onnx.costs import microseconds, worth_threads
 from kgraph.plugins.onnx.device import Device
-from kgraph.plugins.onnx.emit import Model, Target, build_model
+from kgraph.plugins.onnx.emit import Target
+from kgraph.plugins.onnx.model import Model, build_model
 from kgraph.plugins.onnx.state import DeviceState, Slot, aligned, state_of
 
 # What making a session with constant weights costs, measured on one core: a few milliseconds, and writing, reading and
@@ -323,7 +324,7 @@ def bind(
         binding.bind_ortvalue_input(name, slot.now.value)
     for name, array in zip(model.outputs, outputs, strict=True):
         binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
-    for (variable, name), slot in zip(model.state_outputs.items(), updated, strict=True):
-        shape = model.state_shapes.get(variable)
-        binding.bind_ortvalue_output(name, slot.next.value if shape is None else slot.next.view(shape))
+    for written, slot in zip(model.written.values(), updated, strict=True):
+        for name, shape in written.items():
+            binding.bind_ortvalue_output(name, slot.next.view(shape))
     return binding

@@ -37,12 +37,13 @@ def aligned(shape: Sequence[int], dtype: str) -> Array:
 class Buffer:
     """Memory on a device that onnxruntime reads and writes in place."""
 
-    __slots__ = ("_host", "value")
+    __slots__ = ("_host", "_shape", "value")
 
     def __init__(self, array: Array, device: Device) -> None:
         import onnxruntime
 
         self._host: Array | None = None
+        self._shape = array.shape
         if device.kind == "cpu":
             # The OrtValue shares this array's memory and does not keep it alive: this object does.
             self._host = aligned(array.shape, array.dtype.name)
@@ -53,9 +54,11 @@ class Buffer:
             self.value = onnxruntime.OrtValue.ortvalue_from_numpy(contiguous, device.kind, device.index)
 
     def view(self, shape: Sequence[int]) -> Any:
-        """This memory under another shape of as many elements; on the CPU only."""
+        """This memory under a shape of as many elements; another one on the CPU only."""
         import onnxruntime
 
+        if tuple(shape) == self._shape:
+            return self.value
         assert self._host is not None
         return onnxruntime.OrtValue.ortvalue_from_numpy(self._host.reshape(shape))
 

@@ -22,8 +22,9 @@ from kgraph.ops.reduce import TopK
 from kgraph.ops.scan import scan
 from kgraph.ops.shape import DimValue, transpose
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.emit import Model, Names, Target, build_model
+from kgraph.plugins.onnx.emit import Names, Target
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.model import Model, build_model
 from tests.ir.test_dims import random_expression
 
 BATCH, TIME = symbol("batch"), symbol("time")

@@ -16,8 +16,9 @@ from kgraph.ops.indexing import AddAlongAxis
 from kgraph.ops.shape import ScatterAdd
 from kgraph.passes.decompose import Decompose
 from kgraph.passes.nested import apply_everywhere
-from kgraph.plugins.onnx.emit import IR_VERSIONS, Model, Target, build_model
+from kgraph.plugins.onnx.emit import IR_VERSIONS, Target
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.model import Model, build_model
 from kgraph.testing.backend_laws import RTOL, assert_agrees
 from kgraph.testing.conformance import sample_params
 from kgraph.testing.op_laws import gradient_function, sample_function, symbolic_function

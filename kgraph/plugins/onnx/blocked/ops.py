@@ -182,6 +182,28 @@ class BlockedAffine(Op):
             yield Sample(cls(True, ((1, 2), (0, 1))), (x, scale, shift))
 
 
+@op("blocked_axpy")
+class BlockedAxpy(Op):
+    """a x + y for a number a [] and x, y [N, C / b, H, W, b], by the same kernel: it adds to what is there already."""
+
+    def infer(self, a: TensorType, x: TensorType, y: TensorType) -> TensorType:
+        same_dtype(a, x, y)
+        if a.rank or x != y or x.rank != 5:
+            got = ", ".join(map(str, (a, x, y)))
+            raise ShapeError(
+                describe("operands do not fit", expected="a number and equal blocked types", got=got)
+            )
+        return y
+
+    def decompose(self, a: Value, x: Value, y: Value) -> Value:
+        return add(mul(x, a), y)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for block in (2, 8, 16):
+            yield Sample(cls(), (floats(), floats(2, 3, 3, 4, block), floats(2, 3, 3, 4, block)))
+
+
 by_rows(BlockedConv, BlockedAffine)(each_of_the_first)
 by_rows(ToBlocked, FromBlocked)(each_of_all)
 by_rows(BlockedFilterGrad)(sum_of_all)

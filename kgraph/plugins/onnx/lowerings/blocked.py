@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from kgraph.ir.dims import as_ints
 from kgraph.ir.graph import Call, Function, Input, Value
 from kgraph.ops.pool import Pool
 from kgraph.ops.shape import Repeat
@@ -15,6 +18,7 @@ from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.blocked.filters import filter_gradient
 from kgraph.plugins.onnx.blocked.ops import (
     BlockedAffine,
+    BlockedAxpy,
     BlockedConv,
     BlockedFilterGrad,
     FromBlocked,
@@ -98,6 +102,31 @@ def blocked_affine(emitter: Emitter, call: Call, operands: list[str]) -> str | l
         dilations=(1, 1),
         group=channels,
         activation="Relu" if op.relu else None,
+    )
+    return _unflattened(emitter, made, call.results[0])
+
+
+@TABLE.lowers(BlockedAxpy)
+def blocked_axpy(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    a, x, y = call.inputs
+    if not is_native(emitter, x) or not _is_known_image(x):
+        return emitter.expand(call)
+    channels = as_ints((x.shape[1] * x.shape[4],))[0]
+    known, per_channel = emitter.known(a), (channels, 1, 1, 1)
+    made = emitter.node(
+        "Conv",
+        _flattened(emitter, operands[1], x),
+        emitter.node("Expand", operands[0], emitter.ints(per_channel))
+        if known is None
+        else emitter.constant(np.broadcast_to(known, per_channel)),
+        "",
+        _flattened(emitter, operands[2], y),
+        domain=DOMAIN,
+        kernel_shape=(1, 1),
+        strides=(1, 1),
+        pads=(0, 0, 0, 0),
+        dilations=(1, 1),
+        group=channels,
     )
     return _unflattened(emitter, made, call.results[0])
 

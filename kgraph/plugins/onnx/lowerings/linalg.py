@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kgraph.ir.graph import Call
 from kgraph.ir.types import FLOATS
 from kgraph.ops.linalg import Gemm, MatMul
@@ -47,7 +49,7 @@ def gemm(emitter: Emitter, call: Call, operands: list[str]) -> str:
     """
     op = call.op
     assert isinstance(op, Gemm)
-    attributes = {
+    attributes: dict[str, Any] = {
         "alpha": op.alpha,
         "beta": op.beta,
         "transA": int(op.transpose_a),

@@ -13,8 +13,9 @@ from kgraph.ir.interpret import run
 from kgraph.ir.types import TensorType
 from kgraph.ops.recurrent import gru, lstm, simple_rnn
 from kgraph.ops.samples import floats
-from kgraph.plugins.onnx.emit import Target, build_model
+from kgraph.plugins.onnx.emit import Target
 from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.model import build_model
 
 SIZE, UNITS = 3, 4
 LAYERS = {

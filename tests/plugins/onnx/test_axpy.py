@@ -1,0 +1,119 @@
+"""Running averages in place: when the pass takes an update, and that training with it keeps every bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kgraph import config, keras
+from kgraph.ir.graph import Function, Input, Value, Variable
+from kgraph.ir.types import Array, TensorType
+from kgraph.keras import layers
+from kgraph.ops.elementwise import add, mul, sub
+from kgraph.ops.samples import floats
+from kgraph.plugins.onnx.blocked.axpy import AxpyUpdates
+from kgraph.plugins.onnx.device import convolution_block
+from kgraph.plugins.onnx.emit import Target
+from kgraph.plugins.onnx.lowerings import TABLE
+from kgraph.plugins.onnx.model import build_model
+from kgraph.testing import check_pass
+
+SHAPE = (64, 512)
+Update = Callable[[Value, Value, Value], Value]
+
+
+def function_of(update: Update, shape: tuple[int, ...] = SHAPE, dtype: str = "float32") -> Function:
+    """v' = update(v, g, s) for an array g and a number s."""
+    v = Variable("v", floats(*shape).astype(dtype))
+    g, s = Input("g", TensorType(dtype, shape)), Input("s", TensorType(dtype, ()))
+    return Function("step", (g, s), {"twice": mul(g, 2.0)}, {v: update(v, g, s)})
+
+
+def updates_taken(function: Function) -> int:
+    hits: Counter[str] = Counter()
+    AxpyUpdates()(function, hits)
+    return hits["updates"]
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        lambda v, g, s: add(mul(v, 0.9), mul(g, g)),
+        lambda v, g, s: add(mul(g, s), mul(0.9, v)),
+        lambda v, g, s: add(mul(v, s), mul(g, 0.1)),
+        lambda v, g, s: sub(mul(v, 0.9), mul(g, s)),
+    ],
+    ids=["squares", "turned", "rate", "difference"],
+)
+def test_a_running_average_is_made_in_place(update: Update) -> None:
+    function = function_of(update)
+    assert updates_taken(function) == 1
+    check_pass(AxpyUpdates(), function, [floats(*SHAPE), floats()])
+    model = build_model(AxpyUpdates()(function, Counter()), TABLE, Target(contrib=True, block=16), views=True)
+    (written,) = model.written.values()
+    assert list(written) == ["v.next", "v.begun"]
+    assert {int(np.prod(shape)) for shape in written.values()} == {64 * 512}
+
+
+def reader(v: Value, g: Value, s: Value) -> Value:
+    z = mul(g, g)
+    return add(mul(v, 0.9), mul(z, z))
+
+
+@pytest.mark.parametrize(
+    ("update", "shape", "dtype"),
+    [
+        (lambda v, g, s: add(v, mul(g, g)), SHAPE, "float32"),
+        (lambda v, g, s: add(mul(g, 0.9), mul(v, v)), SHAPE, "float32"),
+        (lambda v, g, s: add(mul(v, 0.9), g), SHAPE, "float32"),
+        (lambda v, g, s: add(mul(v, g), mul(g, g)), SHAPE, "float32"),
+        (lambda v, g, s: sub(mul(g, s), mul(v, 0.9)), SHAPE, "float32"),
+        (lambda v, g, s: sub(mul(v, 0.9), mul(g, g)), SHAPE, "float32"),
+        (lambda v, g, s: add(mul(v, 0.9), mul(g, g)), SHAPE, "float64"),
+        (lambda v, g, s: add(mul(v, 0.9), mul(g, g)), (32, 512), "float32"),
+        (lambda v, g, s: add(mul(v, 0.9), mul(g, g)), (199, 200), "float32"),
+    ],
+    ids=["sum", "other", "input", "product", "turned", "not scaled", "float64", "small", "indivisible"],
+)
+def test_other_updates_stay_as_they_are(update: Update, shape: tuple[int, ...], dtype: str) -> None:
+    assert updates_taken(function_of(update, shape, dtype)) == 0
+
+
+def test_what_others_read_is_not_written_over() -> None:
+    g = Input("g", TensorType("float32", SHAPE))
+    v, z = Variable("v", floats(*SHAPE)), mul(g, g)
+    update = add(mul(v, 0.9), z)
+    assert updates_taken(Function("step", (g,), {}, {v: update})) == 1
+    assert updates_taken(Function("step", (g,), {"z": z}, {v: update})) == 0
+    assert updates_taken(Function("step", (g,), {"y": add(z, 1.0)}, {v: update})) == 0
+
+
+def trained(optimizer: str, passes: str) -> list[Array]:
+    with config.using(backend="onnx", device="cpu", passes=passes):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [layers.Dense(256, activation="relu", input_shape=(256,)), layers.Dropout(0.2), layers.Dense(4)]
+        )
+        model.compile(optimizer, "mse")
+        x, y = floats(40, 256), floats(40, 4)
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+        model.train_on_batch(x[:7], y[:7])
+        return [*model.get_weights(), *model.optimizer.get_weights(), model.predict(x, verbose=0)]
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "nadam", "adadelta"])
+def test_training_keeps_every_bit(optimizer: str) -> None:
+    for got, want in zip(trained(optimizer, ""), trained(optimizer, "-axpy_updates"), strict=True):
+        assert np.array_equal(got, want)
+
+
+@pytest.mark.skipif(not convolution_block(), reason="this machine has no blocked convolution kernels")
+def test_training_uses_it(tmp_path: Path) -> None:
+    with config.using(dump=tmp_path):
+        trained("rmsprop", "")
+    lines = (tmp_path / "passes.txt").read_text().splitlines()
+    assert any("axpy_updates" in line and "updates 1" in line for line in lines)
