@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kgraph.ir.graph import Function, Result, Value, Variable
+from kgraph.ir.graph import Function, Variable
 from kgraph.ir.types import Array
-from kgraph.ops.broadcast import Reshape
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.blocked.ops import BlockedAxpy
+from kgraph.plugins.onnx.blocked.axpy import begun_as
 from kgraph.plugins.onnx.emit import IR_VERSIONS, Emitter, Target
 from kgraph.plugins.onnx.tidy import used_nodes
 
@@ -72,7 +71,7 @@ def build_model(
     for variable, value in function.updates.items():
         name = names.get(variable, variable.name)
         made = [emitter.output(value, emitter.names(f"{name}.next"), views)]
-        if views and (begun := _begun_as(value)) is not None:
+        if views and (begun := begun_as(value)) is not None:
             made.append(emitter.output(begun, emitter.names(f"{name}.begun"), views))
         outputs.extend(made)
         state_outputs[variable] = made[0].name
@@ -98,15 +97,6 @@ def build_model(
         written,
         {name: array for name, array in emitter.apart.items() if name in used},
     )
-
-
-def _begun_as(value: Value) -> Value | None:
-    """What a value is made of in place, by a kernel that adds to it; None for most."""
-    while isinstance(value, Result) and isinstance(value.call.op, Reshape):
-        value = value.call.inputs[0]
-    if isinstance(value, Result) and isinstance(value.call.op, BlockedAxpy):
-        return value.call.inputs[2]
-    return None
 
 
 def _sizes(info: onnx.ValueInfoProto) -> tuple[int, ...]:

@@ -2,21 +2,23 @@
 
 The runtime's elementwise kernels work on four numbers at a time, and need two passes for a product and a sum. Its
 convolution kernels work on sixteen, and one with a window of one pixel adds a v to what is in its place already. So z
-is written into the buffer of v', and the kernel makes v' of it there. A step of a dense network with RMSprop takes a
-twentieth less time, and every bit is the same.
+is written into the buffer of v', and the kernel makes v' of it there: `begun_as` says for whom z is meant. A step of a
+dense network with RMSprop takes a twentieth less time, and every bit is the same.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
-from kgraph.ir.graph import Call, Function, Result, Value, Variable, transform
+from kgraph.ir.graph import Call, Function, Input, Result, Value, Variable, transform
 from kgraph.ir.op import Op
-from kgraph.ops.broadcast import reshape
+from kgraph.ir.types import TensorType
+from kgraph.ops.broadcast import Reshape, reshape
 from kgraph.ops.elementwise import Add, Mul, Sub, mul, neg
+from kgraph.ops.scan import Scan
 from kgraph.passes.base import Pass, register
 from kgraph.plugins.onnx.blocked.ops import BlockedAxpy
 
@@ -30,57 +32,105 @@ _MOST_ROWS = 64
 @register("axpy_updates")
 @dataclass(frozen=True)
 class AxpyUpdates(Pass):
-    """v' = v a + z -> v' = axpy(a, v, z);  v' = v a - y s -> v' = axpy(a, v, y (-s));
+    """v a + z -> axpy(a, v, z);  v a - y s -> axpy(a, v, y (-s)), for the new values of variables;
 
-    for a variable v, numbers a and s, and a z (or y s) that nothing else reads.
+    here and in the steps of a scan, for a leaf v, numbers a and s, and a z (or y s) that nothing else reads.
     """
 
     block: int = 16
 
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
-        readers = Counter(value for call in function.calls() for value in set(call.inputs))
-        readers.update(function.roots)
-        averages: dict[Call, Variable] = {}
-        for variable, value in function.updates.items():
-            if isinstance(value, Result) and self._suits(variable):
-                terms = _terms(variable, value.call.op, value.call.inputs)
-                if terms is not None and isinstance(terms[1], Result) and readers[terms[1]] == 1:
-                    averages[value.call] = variable
+        new = [_stored(value) for value in function.updates.values()]
+        function = self._in_place(function, new, hits)
 
         def visit(call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-            variable = averages.get(call)
-            terms = None if variable is None else _terms(variable, call.op, inputs)
-            if variable is None or terms is None:
+            if not isinstance(call.op, Scan):
                 return None
-            hits["updates"] += 1
-            a, z = terms
+            made = list(call.op.body.outputs.values())
+            found = [_stored(made[r.index]) for r in call.results[call.op.carries :] if r in updates]
+            body = self._in_place(call.op.body, found, hits)
+            if body is call.op.body:
+                return None
+            begun = [value for value in map(_begun, body.outputs.values()) if value is not None]
+            outputs = {**body.outputs, **{f"begun{i}": value for i, value in enumerate(begun)}}
+            return replace(call.op, body=replace(body, outputs=outputs)).apply(*inputs)[: len(made)]
+
+        updates = {_stored(value) for value in function.updates.values()}
+        return transform(function, visit)
+
+    def _in_place(self, function: Function, sums: Iterable[Value], hits: Counter[str]) -> Function:
+        """The function with those sums that suit as axpys."""
+        readers = Counter(value for call in function.calls() for value in set(call.inputs))
+        readers.update(function.roots)
+        suiting: set[Call] = set()
+        for value in sums:
+            if isinstance(value, Result) and self._suits(value.type):
+                terms = _terms(value.call.op, value.call.inputs)
+                if terms is not None and readers[terms[2]] == 1:
+                    suiting.add(value.call)
+
+        def visit(call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            terms = _terms(call.op, inputs) if call in suiting else None
+            if terms is None:
+                return None
+            hits["axpys"] += 1
+            a, x, z = terms
             if isinstance(call.op, Sub) and (scaled := _scaled(z)) is not None:
                 z = mul(scaled[0], neg(scaled[1]))
-            image = self._image(variable)
-            made = BlockedAxpy()(a, reshape(variable, image), reshape(z, image))
-            return (reshape(made, variable.shape),)
+            image = self._image(x.type)
+            return (reshape(BlockedAxpy()(a, reshape(x, image), reshape(z, image)), x.shape),)
 
-        return transform(function, visit) if averages else function
+        return transform(function, visit) if suiting else function
 
-    def _suits(self, variable: Variable) -> bool:
-        count = prod(variable.type.static_shape)
-        return variable.dtype == "float32" and count >= _WORTH and count % self.block == 0
+    def _suits(self, type: TensorType) -> bool:
+        if type.dtype != "float32" or not type.is_static:
+            return False
+        count = prod(type.static_shape)
+        return count >= _WORTH and count % self.block == 0
 
-    def _image(self, variable: Variable) -> tuple[int, ...]:
+    def _image(self, type: TensorType) -> tuple[int, ...]:
         """The elements as pixels of one image with one block of channels."""
-        pixels = prod(variable.type.static_shape) // self.block
+        pixels = prod(type.static_shape) // self.block
         rows = max(rows for rows in range(1, _MOST_ROWS + 1) if pixels % rows == 0)
         return (1, 1, rows, pixels // rows, self.block)
 
 
-def _terms(variable: Variable, op: Op, inputs: Sequence[Value]) -> tuple[Value, Value] | None:
-    """(a, z) of variable a + z, or of variable a - z with z = y s; None for other ops and operands."""
+def begun_as(value: Value) -> Value | None:
+    """What the new value of a variable is made of in place: it belongs into the same buffer. None for most."""
+    stored = _stored(value)
+    if not isinstance(stored, Result) or not isinstance(stored.call.op, Scan):
+        return _begun(stored)
+    made = list(stored.call.op.body.outputs.values())
+    begun = _begun(made[stored.index])
+    return None if begun is None or begun not in made else stored.call.results[made.index(begun)]
+
+
+def _begun(value: Value) -> Value | None:
+    """The z of a x + z."""
+    value = _stored(value)
+    if isinstance(value, Result) and isinstance(value.call.op, BlockedAxpy):
+        return _stored(value.call.inputs[2])
+    return None
+
+
+def _stored(value: Value) -> Value:
+    """A value before it was reshaped: the same elements in the same order."""
+    while isinstance(value, Result) and isinstance(value.call.op, Reshape):
+        value = value.call.inputs[0]
+    return value
+
+
+def _terms(op: Op, inputs: Sequence[Value]) -> tuple[Value, Value, Value] | None:
+    """(a, x, z) of x a + z, or of x a - z with z = y s; None for other ops and operands."""
     if not isinstance(op, Add | Sub):
         return None
-    for average, z in (inputs,) if isinstance(op, Sub) else (inputs, inputs[::-1]):
-        scaled = _scaled(average)
-        if scaled is not None and scaled[0] is variable and z.type == variable.type:
-            return (scaled[1], z) if isinstance(op, Add) or _scaled(z) is not None else None
+    for product, z in (inputs,) if isinstance(op, Sub) else (inputs, inputs[::-1]):
+        scaled = _scaled(product)
+        if scaled is None or not isinstance(scaled[0], Variable | Input) or scaled[0].type != z.type:
+            continue
+        # What was reshaped lies where its operand does, and that may have other readers.
+        if isinstance(z, Result) and not isinstance(z.call.op, Reshape):
+            return (scaled[1], scaled[0], z) if isinstance(op, Add) or _scaled(z) is not None else None
     return None
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kgraph.ir.graph import Call, Value
 from kgraph.ops.scan import Scan
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.emit import Emitter, value_info
+
+if TYPE_CHECKING:
+    import onnx
 
 TABLE = LoweringTable()
 
@@ -33,10 +38,14 @@ def scan(emitter: Emitter, call: Call, operands: list[str]) -> list[str]:
     )
     described = zip(made, body.output, op.body.outputs.values(), call.results, strict=True)
     return [
-        name if info.type == value_info("", step.type).type else _reshaped(emitter, name, stack)
+        name if info.type == value_info("", step.type).type else _reshaped(emitter, name, info, stack)
         for name, info, step, stack in described
     ]
 
 
-def _reshaped(emitter: Emitter, name: str, stack: Value) -> str:
+def _reshaped(emitter: Emitter, name: str, info: onnx.ValueInfoProto, stack: Value) -> str:
+    """What all steps made, each in the shape that is described, as it is meant."""
+    step = [dim.dim_value for dim in info.type.tensor_type.shape.dim]
+    if all(step):
+        return emitter.reshape(name, (stack.shape[0], *step), stack.shape)
     return emitter.node("Reshape", name, emitter.reshape_target(stack.shape))
