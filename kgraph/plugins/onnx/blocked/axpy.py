@@ -1,4 +1,4 @@
-"""Running averages of optimizers, v' = a v + z, in one pass over z where it lies.
+"""Updates of optimizers, such as v' = a v + z and w' = w + z, in one pass over z where it lies.
 
 The runtime's elementwise kernels work on four numbers at a time, and need two passes for a product and a sum. Its
 convolution kernels work on sixteen, and one with a window of one pixel adds a v to what is in its place already. So z
@@ -9,15 +9,16 @@ dense network with RMSprop takes a twentieth less time, and every bit is the sam
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from kgraph.ir.graph import Call, Function, Input, Result, Value, Variable, transform
 from kgraph.ir.op import Op
 from kgraph.ir.types import TensorType
+from kgraph.ops.base import as_value
 from kgraph.ops.broadcast import Reshape, reshape
-from kgraph.ops.elementwise import Add, Mul, Sub, mul, neg
+from kgraph.ops.elementwise import Add, Div, Mul, Sub, div, mul, neg
 from kgraph.ops.scan import Scan
 from kgraph.passes.base import Pass, register
 from kgraph.plugins.onnx.blocked.ops import BlockedAxpy
@@ -32,9 +33,10 @@ _MOST_ROWS = 64
 @register("axpy_updates")
 @dataclass(frozen=True)
 class AxpyUpdates(Pass):
-    """v a + z -> axpy(a, v, z);  v a - y s -> axpy(a, v, y (-s)), for the new values of variables;
+    """v a + z -> axpy(a, v, z);  v a - y s -> axpy(a, v, y (-s));  v a - y s / d -> axpy(a, v, y (-s) / d);
 
-    here and in the steps of a scan, for a leaf v, numbers a and s, and a z (or y s) that nothing else reads.
+    for the new values of variables, here and in the steps of a scan; v is a leaf, a and s are numbers, a may be 1, and
+    nothing else reads z, y s and their quotient.
     """
 
     block: int = 16
@@ -66,7 +68,9 @@ class AxpyUpdates(Pass):
         for value in sums:
             if isinstance(value, Result) and self._suits(value.type):
                 terms = _terms(value.call.op, value.call.inputs)
-                if terms is not None and readers[terms[2]] == 1:
+                if terms is not None and all(
+                    readers[each] == 1 for each in _made_anew(value.call.op, terms[2])
+                ):
                     suiting.add(value.call)
 
         def visit(call: Call, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
@@ -75,8 +79,8 @@ class AxpyUpdates(Pass):
                 return None
             hits["axpys"] += 1
             a, x, z = terms
-            if isinstance(call.op, Sub) and (scaled := _scaled(z)) is not None:
-                z = mul(scaled[0], neg(scaled[1]))
+            if isinstance(call.op, Sub):
+                z = _negated(z)
             image = self._image(x.type)
             return (reshape(BlockedAxpy()(a, reshape(x, image), reshape(z, image)), x.shape),)
 
@@ -121,17 +125,40 @@ def _stored(value: Value) -> Value:
 
 
 def _terms(op: Op, inputs: Sequence[Value]) -> tuple[Value, Value, Value] | None:
-    """(a, x, z) of x a + z, or of x a - z with z = y s; None for other ops and operands."""
+    """(a, x, z) of x a + z, or of x a - z with a z that can be negated; None for other ops and operands."""
     if not isinstance(op, Add | Sub):
         return None
-    for product, z in (inputs,) if isinstance(op, Sub) else (inputs, inputs[::-1]):
-        scaled = _scaled(product)
-        if scaled is None or not isinstance(scaled[0], Variable | Input) or scaled[0].type != z.type:
+    for term, z in (inputs,) if isinstance(op, Sub) else (inputs, inputs[::-1]):
+        x, a = _scaled(term) or (term, as_value(1.0, term.dtype))
+        if not isinstance(x, Variable | Input) or x.type != z.type:
             continue
         # What was reshaped lies where its operand does, and that may have other readers.
         if isinstance(z, Result) and not isinstance(z.call.op, Reshape):
-            return (scaled[1], scaled[0], z) if isinstance(op, Add) or _scaled(z) is not None else None
+            return (a, x, z) if isinstance(op, Add) or _factor(z) is not None else None
     return None
+
+
+def _made_anew(op: Op, z: Value) -> Iterator[Value]:
+    """What is made otherwise than before, or written over, when z is added in place, or subtracted."""
+    yield z
+    if isinstance(op, Sub) and isinstance(z, Result) and isinstance(z.call.op, Div):
+        yield z.call.inputs[0]
+
+
+def _factor(z: Value) -> tuple[Value, Value] | None:
+    """(y, s) of y s and of y s / d, for arrays y and d and a number s."""
+    if isinstance(z, Result) and isinstance(z.call.op, Div):
+        return _scaled(z.call.inputs[0])
+    return _scaled(z)
+
+
+def _negated(z: Value) -> Value:
+    """y (-s) for z = y s, and y (-s) / d for y s / d."""
+    factor = _factor(z)
+    assert isinstance(z, Result)
+    assert factor is not None
+    y, s = factor
+    return div(mul(y, neg(s)), z.call.inputs[1]) if isinstance(z.call.op, Div) else mul(y, neg(s))
 
 
 def _scaled(value: Value) -> tuple[Value, Value] | None:
