@@ -14,6 +14,7 @@ from kgraph.ir.dims import symbol
 from kgraph.ir.graph import Function, Input
 from kgraph.ir.types import TensorType
 from kgraph.ops.activations import Relu
+from kgraph.ops.broadcast import reshape
 from kgraph.ops.conv import conv
 from kgraph.ops.elementwise import sub
 from kgraph.ops.linalg import matmul
@@ -75,6 +76,17 @@ def test_what_the_gradient_can_make_from_what_it_reads_is_not_handed_over() -> N
     shapes = [value.shape for value in forward.body.outputs.values()]
     assert shapes.count((4, 1, 8, 8, 16)) == 1
     assert "positive" in {call.op.name for call in backward.body.calls()}
+
+
+def test_an_array_and_its_other_shape_are_handed_over_once() -> None:
+    net = Net((6, 6, 3))
+    y = Relu()(net.conv(net.x, 16))
+    row = reshape(y, (y.shape[0], 4 * 4 * 16))
+    outputs = {"y": y, "row": row, "folded": reshape(row, (2 * y.shape[0], 2, 64)), "product": matmul(row, row, True)}
+    function = Function("f", (net.x, *net.weights), outputs)
+    tiled = check_pass(TileImages(2), function, net.arrays(6), rtol=1e-4)
+    (scan,) = scans(tiled)
+    assert [value.shape for value in scan.body.outputs.values()] == [(2, 4, 4, 16)]
 
 
 def test_what_needs_all_rows_is_computed_between_the_scans() -> None:

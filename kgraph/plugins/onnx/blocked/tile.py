@@ -12,13 +12,13 @@ of one level: a network that ends in dense layers has one before the loss and on
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from kgraph.ir.dims import divide_exactly, evaluate_shape, symbol
 from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, exact_scope
-from kgraph.ops.broadcast import ReduceSum, reshape
+from kgraph.ops.broadcast import ReduceSum, Reshape, reshape
 from kgraph.ops.conv import Convolution
 from kgraph.ops.scan import Scan
 from kgraph.passes.adapt import fix_sizes
@@ -198,6 +198,8 @@ def _tiled(
 ) -> Mapping[Value, Value]:
     """The wanted results of the calls, made by a scan over tiles of the new operands."""
     made = {call.results[0] for call in calls}
+    # One output for an array and for what is the same in another shape.
+    stored = {value: _stored(value, made) for value in wanted}
     operands = dict.fromkeys(value for call in calls for value in call.inputs if value not in made)
     rows = [value for value in operands if _carries(value)]
     fixed = [value for value in operands if not _carries(value) and not isinstance(value, Constant)]
@@ -206,14 +208,25 @@ def _tiled(
     values: dict[Value, Value] = dict(leaves)
     for call in calls:
         values.update(_again(call, values))
-    outputs = {f"y{i}": values[value] for i, value in enumerate(wanted)}
+    outputs = {f"y{i}": values[value] for i, value in enumerate(dict.fromkeys(stored.values()))}
     body = fix_sizes(Function("tile", tuple(leaves.values()), outputs), {"batch": tile})
     tiles = [
         reshape(new.get(value, value), (BATCH // tile, *leaf.shape))
         for value, leaf in zip(rows, body.inputs, strict=False)
     ]
-    stacks = Scan(body, carries=0, sequences=len(tiles)).apply(*tiles, *(new.get(v, v) for v in fixed))
+    results = Scan(body, carries=0, sequences=len(tiles)).apply(*tiles, *(new.get(v, v) for v in fixed))
+    stacks = dict(zip(dict.fromkeys(stored.values()), results, strict=True))
     return {
-        value: reshape(stack, value.shape) if _carries(value) else ReduceSum((0,))(stack)
-        for value, stack in zip(wanted, stacks, strict=True)
+        value: reshape(stacks[at], value.shape) if _carries(value) else ReduceSum((0,))(stacks[at])
+        for value, at in stored.items()
     }
+
+
+def _stored(value: Value, made: Container[Value]) -> Value:
+    """Rows of `made` before they were reshaped."""
+    while isinstance(value, Result) and isinstance(value.call.op, Reshape) and _carries(value):
+        source = value.call.inputs[0]
+        if source not in made or not _carries(source):
+            break
+        value = source
+    return value
