@@ -197,6 +197,23 @@ def test_a_bundle_with_random_layers_trains_as_fit_does_and_resumes(tmp_path: Pa
     assert found["mae"] == pytest.approx(wanted["mae"], rel=1e-6)
 
 
+@pytest.mark.parametrize("width", [256, 3072])
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_a_bundle_of_wide_layers_agrees_to_the_bit(tmp_path: Path, optimizer: str, width: int) -> None:
+    """`fit` updates such weights in place, and the larger ones in tiles; files have nodes that every runtime knows."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Dense(256, activation="relu", input_shape=(width,)), layers.Dense(2)])
+    model.compile(optimizer, "mse")
+    runner = Runner(kgraph.export_training(model, tmp_path / "bundle"))
+    random = np.random.RandomState(0)
+    for _ in range(3):
+        x, y = random.randn(16, width).astype("float32"), random.randn(16, 2).astype("float32")
+        runner.run("train_step", data=x, target=y)
+        model.train_on_batch(x, y)
+    for variable in model.weights:
+        assert np.array_equal(runner.state[variable.path], variable.numpy()), variable.path
+
+
 @pytest.mark.parametrize(("passes", "tolerance"), [("-block_channels", 0.0), ("", 2e-5)])
 def test_a_bundle_with_convolutions_agrees(tmp_path: Path, passes: str, tolerance: float) -> None:
     keras.utils.set_random_seed(0)
