@@ -8,23 +8,24 @@ dilated by the number of c's. Then output j * c + k of a row is shift j of chann
 each number of dy that is loaded is used many times, without any copy of x per shift (im2col).
 
 dy would be too large a kernel for the caches, so its rows are cut into chunks, which become further channels; x is cut
-alike, into chunks that overlap.
+alike, into chunks that overlap. So the channels are the chunks of all images, image by image, in blocks; the last block
+is filled up with zeros.
 """
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
-from kgraph.ir.dims import Shape, as_ints
+from kgraph.ir.dims import Dim, as_ints
 from kgraph.ir.graph import Constant, Value
 from kgraph.ir.types import Array
 from kgraph.ops.broadcast import reshape
-from kgraph.ops.elementwise import add, mul
-from kgraph.ops.shape import Gather, Iota, Slice, concat, full, pad, transpose
+from kgraph.ops.elementwise import add, div, minimum, mul
+from kgraph.ops.shape import DimValue, Gather, Iota, Slice, concat, full, pad, transpose
 from kgraph.ops.windows import Pads
-from kgraph.plugins.onnx.blocked.ops import BlockedAffine, BlockedConv, BlockedFilterGrad, ToBlocked
+from kgraph.plugins.onnx.blocked.ops import ALIGNED, BlockedAffine, BlockedConv, BlockedFilterGrad, ToBlocked
 
 CHUNK_BYTES = 1_200_000
 """The part of dy that is a kernel at a time should stay in the second level cache; 0.4 to 1.2 MB are alike."""
@@ -33,20 +34,24 @@ VECTORS = 4
 """How many blocks of filters the runtime computes at once."""
 
 
-def filter_gradient(op: BlockedFilterGrad, x: Value, dy: Value, aligned: bool) -> Value:
+def missing_images(n: Dim, dy: Value) -> Dim:
+    """How many images of zeros must follow `n` images, so that the runtime can bring their chunks into blocks."""
+    step = ALIGNED // gcd(ALIGNED, _chunks(dy)[0])
+    return (n + (step - 1)) // step * step - n if step > 1 else 0
+
+
+def filter_gradient(op: BlockedFilterGrad, x: Value, dy: Value, missing: Dim = 0) -> Value:
     """dw [O, C, KH, KW] from x [N, cs, H, W, c] and dy [N, os, H', W', b] with known sizes but N.
 
-    `aligned` says that b divides N; otherwise zero images are added.
+    `missing` images of zeros are added at first.
     """
-    outer, height, width, block = _sizes(dy)
-    if not aligned:
-        x, dy = _fill_batch(x, block), _fill_batch(dy, block)
+    block = _sizes(dy)[-1]
+    x, dy = _filled(x, missing), _filled(dy, missing)
     if any(pair != (0, 0) for pair in op.pads):
         # Not by the convolution below: its kernel is a third slower beside pads, and they are everywhere.
         x = _padded(x, op.pads, block)
-    rows = _chunk_rows(height, width, block, outer)
-    images, kernel = _images(op, x, height // rows, rows, block), _kernel(dy, rows)
     dilations = (op.strides[0], op.strides[1] * _sizes(x)[-1])
+    images, kernel = _images(op, x, *_chunks(dy), block), _kernel(dy, *_chunks(dy))
     made = BlockedConv((1, 1), ((0, 0), (0, 0)), dilations)(images, kernel)
     return _as_kernel(op, made, x, dy)
 
@@ -60,37 +65,46 @@ def _padded(x: Value, pads: Pads, block: int) -> Value:
 
 
 def _images(op: BlockedFilterGrad, x: Value, chunks: int, rows: int, block: int) -> Value:
-    """x [N, cs, H, W, c] -> [cs, N / b * chunks, rows of a chunk, W * c, b]: n is innermost, in blocks.
+    """x [N, cs, H, W, c] -> [cs, N chunks / b, rows of a chunk, W * c, b].
 
-    The first copy takes the rows of the chunks and puts cs before n.
+    The first copy takes the rows of the chunks and puts cs before N.
     """
     n, (outer, height, width, inner) = x.shape[0], _sizes(x)
     seen, line = op.strides[0] * (rows - 1) + op.kernel[0], width * inner
     starts = np.arange(chunks)[:, None] * (rows * op.strides[0])
     within = np.arange(outer)[:, None] * height + (starts + np.arange(seen)).reshape(-1)
-    picked = _pick(x, line, within[:, None, :], (n, 1))
-    inside = ToBlocked(block)(reshape(picked, (outer, n, chunks * seen, line)))
-    return reshape(inside, (outer, n // block * chunks, seen, line, block))
+    picked = _pick(x, line, reshape(_firsts(n, outer * height), (n, 1)), within[:, None, :])
+    return ToBlocked(block)(reshape(picked, (outer, n * chunks, seen, line)))
 
 
-def _kernel(dy: Value, rows: int) -> Value:
-    """dy [N, os, H', W', b] -> [os, N / b * chunks, rows, W', b of n, b of o]."""
-    n, (outer, height, width, block) = dy.shape[0], _sizes(dy)
-    within = np.arange(outer * height * width).reshape(outer, 1, height * width, 1)
-    picked = _pick(dy, block, within, (n // block, 1, block))
-    return reshape(picked, (outer, n // block * (height // rows), rows, width, block, block))
+def _kernel(dy: Value, chunks: int, rows: int) -> Value:
+    """dy [N, os, H', W', b] -> [os, N chunks / b, rows, W', b of N chunks, b of o].
 
-
-def _pick(x: Value, line: int, within: Array, images: Shape) -> Value:
-    """x [N, ...] in lines of `line` elements, re-ordered in one copy: those at `within` each image, for all images.
-
-    `images` is where the numbers of the images stand in the shape of the result. (A Gather copies on all threads, where
-    a Transpose has one.)
+    Where x has been filled up with zeros, there is some number of the last chunk.
     """
-    n, per_image = x.shape[0], prod(_sizes(x)) // line
-    numbers = reshape(mul(Iota(n, "int32")(), per_image), images)
-    index = add(numbers, Constant(within.astype("int32")))
-    return Gather(0)(reshape(x, (n * per_image, line)), index)
+    n, (outer, height, width, block) = dy.shape[0], _sizes(dy)
+    pixels = rows * width
+    blocks = (n * chunks + (block - 1)) // block
+    chunk = minimum(Iota(blocks * block, "int32")(), DimValue(n * chunks - 1, "int32")())
+    image = div(chunk, chunks)
+    first = add(mul(image, (outer - 1) * height * width), mul(chunk, pixels))
+    within = np.arange(outer)[:, None] * (height * width) + np.arange(pixels)
+    picked = _pick(dy, block, reshape(first, (blocks, 1, block)), within.reshape(outer, 1, pixels, 1))
+    return reshape(picked, (outer, blocks, rows, width, block, block))
+
+
+def _firsts(n: Dim, count: int) -> Value:
+    """The number of the first line of each image, of `count` lines each."""
+    return mul(Iota(n, "int32")(), count)
+
+
+def _pick(x: Value, line: int, firsts: Value, within: Array) -> Value:
+    """x [N, ...] in lines of `line` elements, re-ordered in one copy: those at the sums of `firsts` and `within`.
+
+    (A Gather copies on all threads, where a Transpose has one.)
+    """
+    lines = reshape(x, (x.shape[0] * (prod(_sizes(x)) // line), line))
+    return Gather(0)(lines, add(firsts, Constant(within.astype("int32"))))
 
 
 def _as_kernel(op: BlockedFilterGrad, made: Value, x: Value, dy: Value) -> Value:
@@ -108,17 +122,17 @@ def _sizes(x: Value) -> tuple[int, ...]:
     return as_ints(x.shape[1:])
 
 
-def _fill_batch(x: Value, block: int) -> Value:
-    """x with images of zeros behind, so that `block` divides their number."""
-    n = x.shape[0]
-    missing = (n + (block - 1)) // block * block - n
+def _filled(x: Value, missing: Dim) -> Value:
+    """x with images of zeros behind."""
     return x if missing == 0 else concat([x, full((missing, *x.shape[1:]), 0.0, x.dtype)], 0)
 
 
-def _chunk_rows(height: int, width: int, block: int, outer: int) -> int:
-    """The largest number of rows that divides `height` and whose part of dy is within CHUNK_BYTES."""
+def _chunks(dy: Value) -> tuple[int, int]:
+    """The number of chunks of an image, and of rows of each: the most that divide it and are within CHUNK_BYTES."""
+    outer, height, width, block = _sizes(dy)
     row_bytes = width * block * block * min(outer, VECTORS) * 4
     fitting = [
         rows for rows in range(1, height + 1) if height % rows == 0 and rows * row_bytes <= CHUNK_BYTES
     ]
-    return max(fitting, default=1)
+    rows = max(fitting, default=1)
+    return height // rows, rows

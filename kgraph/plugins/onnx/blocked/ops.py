@@ -21,6 +21,9 @@ from kgraph.ops.shape import pad, transpose
 from kgraph.ops.windows import Pads, output_shape
 from kgraph.passes.rows import by_rows, each_of_all, each_of_the_first, sum_of_all
 
+ALIGNED = 4
+"""What must divide the number of channels that the runtime's node is to bring into blocks."""
+
 
 def _small(*shape: int) -> Array:
     """Values whose sums of products stay near 1, where absolute and relative errors are alike."""
@@ -29,19 +32,25 @@ def _small(*shape: int) -> Array:
 
 @op("to_blocked")
 class ToBlocked(Op):
-    """x [N, C, *S], or [N, *S, C] with `channels_last`, -> y [N, C / block, *S, block]."""
+    """x [N, C, *S], or [N, *S, C] with `channels_last`, -> y [N, C / block, *S, block].
+
+    The last block is filled up with zeros. A C that is not known must be a multiple of ALIGNED.
+    """
 
     block: int = 16
     channels_last: bool = False
 
     def decompose(self, x: Value) -> Value:
         spatial = x.rank - 2
+        axis = x.rank - 1 if self.channels_last else 1
+        channels = x.shape[axis]
+        blocks = (channels + (self.block - 1)) // self.block
+        missing = blocks * self.block - channels
+        if missing != 0:
+            x = pad(x, tuple((0, missing if i == axis else 0) for i in range(x.rank)))
+        split = reshape(x, (*x.shape[:axis], blocks, self.block, *x.shape[axis + 1 :]))
         if self.channels_last:
-            n, *size, c = x.shape
-            split = reshape(x, (n, *size, c // self.block, self.block))
             return transpose(split, (0, spatial + 1, *range(1, spatial + 1), spatial + 2))
-        n, c, *size = x.shape
-        split = reshape(x, (n, c // self.block, self.block, *size))
         return transpose(split, (0, 1, *range(3, spatial + 3), 2))
 
     @classmethod
@@ -49,6 +58,8 @@ class ToBlocked(Op):
         for block in (8, 16):
             yield Sample(cls(block), (floats(2, 32, 3, 4),))
             yield Sample(cls(block, True), (floats(2, 3, 4, 32),))
+            yield Sample(cls(block), (floats(2, 20, 3, 4),))
+            yield Sample(cls(block, True), (floats(2, 3, 4, 4),))
         yield Sample(cls(2), (floats(2, 4, 3),))
 
 
@@ -140,7 +151,7 @@ class BlockedFilterGrad(Op):
             (cls((2, 1), ((0, 1), (1, 0)), (2, 3)), (8, 4), 0),
         )
         # Batches that the block divides, and others.
-        for n, block in ((3, 2), (16, 8), (5, 16), (32, 16)):
+        for n, block in ((3, 2), (16, 8), (5, 16), (8, 16), (32, 16)):
             for case, size, channels in cases:
                 arrays = _small(n, 1, *size, channels or block), _small(n, 2, 4, 3, block)
                 yield Sample(case, arrays, tolerance=3e-5, why="sums of some hundred products")

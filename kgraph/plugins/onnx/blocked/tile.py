@@ -24,11 +24,11 @@ from kgraph.ops.scan import Scan
 from kgraph.passes.adapt import fix_sizes
 from kgraph.passes.base import Pass, register
 from kgraph.passes.rows import Rows, over_rows
-from kgraph.plugins.onnx.blocked.ops import BlockedConv, BlockedFilterGrad
+from kgraph.plugins.onnx.blocked.ops import ALIGNED, BlockedConv, BlockedFilterGrad
 
 BATCH = symbol("batch")
 
-_TILE_BYTES = 5 << 20
+_TILE_BYTES = 3 << 20
 """What the largest array of a tile should stay below: with its like it then fits the second level caches."""
 
 _WORTH_BYTES = 8 << 20
@@ -57,7 +57,7 @@ class TileImages(Pass):
 def images_per_tile(function: Function, batch: int, block: int) -> int:
     """How many images of a batch one tile should hold; 0 if the batch had better stay whole, or is no training step.
 
-    A multiple of `block`, which the gradients in the kernels need.
+    A number of images whose gradients in the kernels need not be filled up.
     """
     if not block or not any(isinstance(call.op, BlockedFilterGrad) for call in function.calls()):
         return 0
@@ -71,7 +71,7 @@ def images_per_tile(function: Function, batch: int, block: int) -> int:
     image = max(images, default=0)
     if batch * image < _WORTH_BYTES:
         return 0
-    sizes = [size for size in range(block, batch, block) if batch % size == 0]
+    sizes = [size for size in range(ALIGNED, batch, ALIGNED) if batch % size == 0]
     return max((size for size in sizes if size * image <= _TILE_BYTES), default=min(sizes, default=0))
 
 

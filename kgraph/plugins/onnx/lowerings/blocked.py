@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.ir.dims import as_ints
+from kgraph.ir.dims import Dim, as_ints
 from kgraph.ir.graph import Call, Function, Input, Value
 from kgraph.ops.pool import Pool
 from kgraph.ops.shape import Repeat
 from kgraph.plugins.lowering import LoweringTable
-from kgraph.plugins.onnx.blocked.filters import filter_gradient
+from kgraph.plugins.onnx.blocked.filters import filter_gradient, missing_images
 from kgraph.plugins.onnx.blocked.ops import (
+    ALIGNED,
     BlockedAffine,
     BlockedAxpy,
     BlockedConv,
@@ -33,9 +34,11 @@ TABLE = LoweringTable()
 
 @TABLE.lowers(ToBlocked)
 def to_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
-    op = call.op
+    op, (x,) = call.op, call.inputs
     assert isinstance(op, ToBlocked)
-    if not is_native(emitter, call.results[0]):
+    channels = x.shape[-1 if op.channels_last else 1]
+    aligned = not isinstance(channels, int) or channels % ALIGNED == 0
+    if not aligned or not is_native(emitter, call.results[0]):
         return emitter.expand(call)
     made = emitter.node("ReorderInput", *operands, domain=DOMAIN, channels_last=int(op.channels_last))
     return _unflattened(emitter, made, call.results[0])
@@ -133,27 +136,28 @@ def blocked_axpy(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
 
 @TABLE.lowers(BlockedFilterGrad)
 def blocked_filter_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
-    """A convolution when the block divides the batch, or after filling the batch up: decided when it is known."""
+    """A convolution, at once or after adding images of zeros: decided when the batch is known."""
     op, (x, dy) = call.op, call.inputs
     assert isinstance(op, BlockedFilterGrad)
     if not is_native(emitter, dy) or not _is_known_image(x, dy):
         return emitter.expand(call)
-    block, batch = dy.shape[-1], dy.shape[0]
     x_leaf, dy_leaf = Input("x", x.type), Input("dy", dy.type)
     captured: dict[Value, str] = dict(zip((x_leaf, dy_leaf), operands, strict=True))
 
-    def graph(aligned: bool) -> Function:
-        return Function("dw", (x_leaf, dy_leaf), {"dw": filter_gradient(op, x_leaf, dy_leaf, aligned)})
+    def graph(missing: Dim) -> Function:
+        return Function("dw", (x_leaf, dy_leaf), {"dw": filter_gradient(op, x_leaf, dy_leaf, missing)})
 
-    if isinstance(batch, int) and isinstance(block, int):
-        return emitter.inline(graph(batch % block == 0), captured)
-    rest = emitter.node("Mod", emitter.dim(batch), emitter.dim(block))
-    fits = emitter.node("Reshape", emitter.node("Equal", rest, emitter.ints([0])), emitter.ints([]))
+    missing = missing_images(dy.shape[0], dy)
+    if isinstance(missing, int):
+        return emitter.inline(graph(missing), captured)
+    fits = emitter.node(
+        "Reshape", emitter.node("Equal", emitter.dim(missing), emitter.ints([0])), emitter.ints([])
+    )
     return emitter.node(
         "If",
         fits,
-        then_branch=emitter.subgraph(graph(True), "aligned", captured),
-        else_branch=emitter.subgraph(graph(False), "filled", captured),
+        then_branch=emitter.subgraph(graph(0), "complete", captured),
+        else_branch=emitter.subgraph(graph(missing), "filled", captured),
     )
 
 
