@@ -23,7 +23,7 @@ from kgraph.ir.graph import Constant, Value
 from kgraph.ir.types import Array
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.elementwise import add, div, minimum, mul
-from kgraph.ops.shape import DimValue, Gather, Iota, Slice, concat, full, pad, transpose
+from kgraph.ops.shape import DimValue, Gather, Iota, Slice, concat, full, pad
 from kgraph.ops.windows import Pads
 from kgraph.plugins.onnx.blocked.ops import ALIGNED, BlockedAffine, BlockedConv, BlockedFilterGrad, ToBlocked
 
@@ -41,7 +41,7 @@ def missing_images(n: Dim, dy: Value) -> Dim:
 
 
 def filter_gradient(op: BlockedFilterGrad, x: Value, dy: Value, missing: Dim = 0) -> Value:
-    """dw [O, C, KH, KW] from x [N, cs, H, W, c] and dy [N, os, H', W', b] with known sizes but N.
+    """dw [cs, os, KH, KW, c, b] from x [N, cs, H, W, c] and dy [N, os, H', W', b] with known sizes but N.
 
     `missing` images of zeros are added at first.
     """
@@ -53,7 +53,11 @@ def filter_gradient(op: BlockedFilterGrad, x: Value, dy: Value, missing: Dim = 0
     dilations = (op.strides[0], op.strides[1] * _sizes(x)[-1])
     images, kernel = _images(op, x, *_chunks(dy), block), _kernel(dy, *_chunks(dy))
     made = BlockedConv((1, 1), ((0, 0), (0, 0)), dilations)(images, kernel)
-    return _as_kernel(op, made, x, dy)
+    (high, wide), (blocks, inner), (outer, _) = op.kernel, x.shape[1::3], dy.shape[1::3]
+    wanted = (blocks, outer, high, wide * inner, block)
+    if wanted != made.shape:
+        made = Slice((0,) * 5, wanted, (1,) * 5)(made)
+    return reshape(made, (blocks, outer, high, wide, inner, block))
 
 
 def _padded(x: Value, pads: Pads, block: int) -> Value:
@@ -105,16 +109,6 @@ def _pick(x: Value, line: int, firsts: Value, within: Array) -> Value:
     """
     lines = reshape(x, (x.shape[0] * (prod(_sizes(x)) // line), line))
     return Gather(0)(lines, add(firsts, Constant(within.astype("int32"))))
-
-
-def _as_kernel(op: BlockedFilterGrad, made: Value, x: Value, dy: Value) -> Value:
-    """[cs, os, KH, KW * c or more, b] -> [O, C, KH, KW]."""
-    (high, wide), (blocks, inner), (outer, block) = op.kernel, x.shape[1::3], dy.shape[1::3]
-    wanted = (blocks, outer, high, wide * inner, block)
-    if wanted != made.shape:
-        made = Slice((0,) * 5, wanted, (1,) * 5)(made)
-    split = reshape(made, (blocks, outer, high, wide, inner, block))
-    return reshape(transpose(split, (1, 5, 0, 4, 2, 3)), (outer * block, blocks * inner, high, wide))
 
 
 def _sizes(x: Value) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ from kgraph.plugins.onnx.blocked.ops import (
     FromBlocked,
     ToBlocked,
     blocked_kernel,
+    plain_gradient,
 )
 
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -224,10 +225,10 @@ def _conv_filter_grad(site: Site) -> Value | None:
         return None
     made = BlockedFilterGrad(op.strides, op.pads, op.kernel)
     if site.fits(x.shape[1]):
-        return made(site.blocked(x), site.blocked(dy))
+        return plain_gradient(made(site.blocked(x), site.blocked(dy)))
     n, channels, height, width = x.shape
     last = reshape(transpose(x, TO_LAST), (n, 1, height, width, channels))
-    return made(last, site.blocked(dy))
+    return plain_gradient(made(last, site.blocked(dy)))
 
 
 @blocks(MaxPool, AveragePool)

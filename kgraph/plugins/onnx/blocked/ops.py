@@ -129,7 +129,9 @@ class BlockedConv(Op):
 
 @op("blocked_filter_grad")
 class BlockedFilterGrad(Op):
-    """`conv_filter_grad` of blocked tensors: x [N, C / c, H, W, c], dy [N, O / b, H', W', b] -> dw [O, C, KH, KW].
+    """`conv_filter_grad` in the layout.
+
+    x [N, C / c, H, W, c], dy [N, O / b, H', W', b] -> dw [C / c, O / b, KH, KW, c, b]
 
     The blocks of x need not be those of dy: a channels_last tensor of few channels is one block.
     """
@@ -140,7 +142,9 @@ class BlockedFilterGrad(Op):
 
     def decompose(self, x: Value, dy: Value) -> Value:
         op = ConvFilterGrad(self.strides, self.pads, (1, 1), 1, self.kernel)
-        return op(FromBlocked()(x), FromBlocked()(dy))
+        made = op(FromBlocked()(x), FromBlocked()(dy))
+        (inner, c), (outer, b) = x.shape[1::3], dy.shape[1::3]
+        return transpose(reshape(made, (outer, b, inner, c, *self.kernel)), (2, 0, 4, 5, 3, 1))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -228,6 +232,12 @@ def blocked_kernel(w: Value, block: int) -> Value:
         return transpose(split, (0, 2, 3, 4, 1))
     split = reshape(w, (filters // block, block, channels // block, block, *kernel))
     return transpose(split, (0, 2, 4, 5, 3, 1))
+
+
+def plain_gradient(dw: Value) -> Value:
+    """[C / c, O / b, KH, KW, c, b] -> [O, C, KH, KW]."""
+    inner, outer, *kernel, c, b = dw.shape
+    return reshape(transpose(dw, (1, 5, 0, 4, 2, 3)), (outer * b, inner * c, *kernel))
 
 
 def plain_kernel(w: Value) -> Value:
