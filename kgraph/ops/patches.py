@@ -69,11 +69,11 @@ def add_slices(
         planes[phase] = add(planes[phase], placed) if phase in planes else placed
     covered = tuple(n + most for n, most in zip(out, reach, strict=True))
     none = full((*slices[0].shape[:2], *covered), 0.0, slices[0].dtype)
-    whole = _interleave({p: planes.get(p, none) for p in product(*map(range, strides))}, len(strides))
+    whole = interleave({p: planes.get(p, none) for p in product(*map(range, strides))}, len(strides))
     return _crop(whole, pads, shape)
 
 
-def _interleave(planes: Mapping[tuple[int, ...], Value], axes: int) -> Value:
+def interleave(planes: Mapping[tuple[int, ...], Value], axes: int) -> Value:
     """Element [..., i, ...] of plane (p, ...) becomes element [..., i * s + p, ...], s being the number of planes."""
     for axis in range(axes - 1, -1, -1):
         groups: dict[tuple[int, ...], list[Value]] = {}

@@ -29,6 +29,7 @@ from kgraph.ops.reduce import ReduceMax, ReduceMean
 from kgraph.ops.shape import Concat, Repeat, Slice, Transpose, transpose
 from kgraph.passes.base import Pass, register
 from kgraph.passes.rewrite import count_uses
+from kgraph.plugins.onnx.blocked.inputs import strided_input_gradient
 from kgraph.plugins.onnx.blocked.ops import (
     BlockedConv,
     BlockedFilterGrad,
@@ -208,11 +209,14 @@ def _conv_input_grad(site: Site) -> Value | None:
     if not _is_image(dy.type, w.type):
         return None
     filters, channels, *kernel = w.type.static_shape
-    op = site.op.as_conv(kernel)
-    if op is None or not (site.fits(filters) and site.fits(channels)):
+    if not (site.fits(filters) and site.fits(channels)):
         return None
-    made = BlockedConv(op.strides, op.pads, op.dilations)
-    return FromBlocked()(made(site.blocked(dy), blocked_kernel(flipped_kernel(w), site.block)))
+    op = site.op.as_conv(kernel)
+    if op is None:
+        made = strided_input_gradient(site.op, site.blocked(dy), w, site.block)
+        return None if made is None else FromBlocked()(made)
+    conv = BlockedConv(op.strides, op.pads, op.dilations)
+    return FromBlocked()(conv(site.blocked(dy), blocked_kernel(flipped_kernel(w), site.block)))
 
 
 @blocks(ConvFilterGrad)
