@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kgraph.ir.dims import Dim, Shape
+from kgraph.ir.dims import Dim, Shape, product
 from kgraph.ir.graph import Call, Result, Value
 from kgraph.ops.activations import Softmax, softmax
 from kgraph.ops.broadcast import Reshape, reshape
@@ -75,6 +75,27 @@ class TransposeOfTranspose(Rule):
     def replace(self, m: Match) -> Value:
         outer, inner = m.op(Transpose, 0).perm, m.op(Transpose, 1).perm
         return transpose(m.x, [inner[axis] for axis in outer])
+
+
+class TransposeOfJoined(Rule):
+    """transpose(reshape(transpose(x))) -> reshape(transpose(x)), where the first reshape joins neighbouring axes
+
+    The gradient of a kernel in blocks, on its way to the layout of the weight.
+    """
+
+    operands = examples(x=f32(2, 3, 4, 5))
+    exclusive = True
+
+    def pattern(self, x: Value) -> Value:
+        return Transpose((1, 2, 0))(Reshape((6, 5, 4))(Transpose((0, 1, 3, 2))(x)))
+
+    def replace(self, m: Match) -> Value | Declined:
+        outer, inner = m.op(Transpose, 0).perm, m.op(Transpose, 1).perm
+        joined = _parts([m.x.shape[axis] for axis in inner], m.op(Reshape).shape)
+        if joined is None:
+            return Declined("an axis is split")
+        order = [inner[axis] for group in outer for axis in joined[group]]
+        return reshape(transpose(m.x, order), m.root.results[0].shape)
 
 
 class TransposeOfOnes(Rule):
@@ -350,6 +371,26 @@ def moves_only_ones(shape: Sequence[Dim], perm: Sequence[int]) -> bool:
     return long == sorted(long)
 
 
+def _parts(shape: Sequence[Dim], wanted: Sequence[Dim]) -> list[list[int]] | None:
+    """The axes of `shape` that each axis of `wanted` is made of, in order; None if it is not made that way."""
+    groups: list[list[int]] = []
+    axis = 0
+    for size in wanted:
+        group: list[int] = []
+        while axis < len(shape) and (not group or product(shape[a] for a in group) != size):
+            group.append(axis)
+            axis += 1
+        if product(shape[a] for a in group) != size:
+            return None
+        groups.append(group)
+    rest = range(axis, len(shape))
+    if any(shape[a] != 1 for a in rest) or (rest and not groups):
+        return None
+    if rest:
+        groups[-1].extend(rest)
+    return groups
+
+
 def maker(value: Value) -> Call:
     """The call that made a value."""
     assert isinstance(value, Result)
@@ -414,6 +455,7 @@ RULES = (
     *MERGE_RESHAPES,
     ReshapeOfSoftmax(),
     TransposeOfTranspose(),
+    TransposeOfJoined(),
     SliceAll(),
     SliceOfSlice(),
     SliceOfConcat(),
