@@ -205,6 +205,8 @@ class Emitter:
 
     def reshape(self, name: str, before: Shape, after: Shape) -> str:
         """A Reshape node. Where its result may as well come in another shape, its operand stands in for it."""
+        if name in self._reshaped and self._reshaped[name][1] == after:
+            return self._reshaped[name][0]
         made = self.node("Reshape", name, self.reshape_target(after))
         self._reshaped[made] = (name, before)
         return made

@@ -210,7 +210,7 @@ def is_native(emitter: Emitter, blocked: Value) -> bool:
 def _flattened(emitter: Emitter, name: str, x: Value) -> str:
     """[N, C / b, H, W, b] declared as [N, C, H, W]."""
     n, outer, height, width, block = x.shape
-    return emitter.node("Reshape", name, emitter.reshape_target((n, outer * block, height, width)))
+    return emitter.reshape(name, x.shape, (n, outer * block, height, width))
 
 
 def _unflattened(emitter: Emitter, name: str, y: Value) -> str:
