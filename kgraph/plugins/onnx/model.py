@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kgraph.ir.graph import Function, Variable
+from kgraph.ir.graph import Function, Value, Variable
 from kgraph.ir.types import Array
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.blocked.axpy import begun_as
@@ -68,10 +68,15 @@ def build_model(
     outputs = [emitter.output(value, reserved[key]) for key, value in function.outputs.items()]
     state_outputs: dict[Variable, str] = {}
     written: dict[Variable, Mapping[str, tuple[int, ...]]] = {}
+    taken: set[Value] = set()
     for variable, value in function.updates.items():
         name = names.get(variable, variable.name)
         made = [emitter.output(value, emitter.names(f"{name}.next"), views)]
-        if views and (begun := begun_as(value)) is not None:
+        begun = begun_as(value) if views else None
+        if (
+            begun is not None and begun not in taken
+        ):  # a second variable of the same value gets a copy of that
+            taken.add(begun)
             made.append(emitter.output(begun, emitter.names(f"{name}.begun"), views))
         outputs.extend(made)
         state_outputs[variable] = made[0].name

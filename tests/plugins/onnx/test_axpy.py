@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kgraph import config, keras
+from kgraph.compiler import compile_program
 from kgraph.ir.graph import Function, Input, Value, Variable
 from kgraph.ir.types import Array, TensorType
 from kgraph.keras import layers
@@ -107,6 +108,25 @@ def test_what_others_read_is_not_written_over() -> None:
     assert updates_taken(Function("step", (g,), {}, {v: update})) == 1
     assert updates_taken(Function("step", (g,), {"z": z}, {v: update})) == 0
     assert updates_taken(Function("step", (g,), {"y": add(z, 1.0)}, {v: update})) == 0
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_two_variables_of_one_value_and_an_output_get_it(shown: bool) -> None:
+    g = Input("g", TensorType("float32", SHAPE))
+    v, w = Variable("v", floats(*SHAPE)), Variable("w", np.zeros(SHAPE, "float32"))
+    new = add(mul(v, 0.5), mul(g, g))
+    start, data = v.storage.read(), floats(*SHAPE)
+    function = Function("step", (g,), {"new": new} if shown else {"g": mul(g, 2.0)}, {v: new, w: new})
+    model = build_model(AxpyUpdates()(function, Counter()), TABLE, Target(contrib=True, block=16), views=True)
+    assert [len(written) for written in model.written.values()] == [2, 1]
+    with config.using(backend="onnx", device="cpu"):
+        executable = compile_program([function])
+    for _ in range(3):
+        (got,) = executable.run("step", [data])
+        start = start * np.float32(0.5) + data * data
+        assert np.array_equal(v.storage.read(), start)
+        assert np.array_equal(w.storage.read(), start)
+        assert np.array_equal(got, start if shown else data * 2)
 
 
 def test_a_step_that_others_read_is_not_turned() -> None:
