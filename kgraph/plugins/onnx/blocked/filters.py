@@ -77,7 +77,8 @@ def _images(op: BlockedFilterGrad, x: Value, chunks: int, rows: int, block: int)
     seen, line = op.strides[0] * (rows - 1) + op.kernel[0], width * inner
     starts = np.arange(chunks)[:, None] * (rows * op.strides[0])
     within = np.arange(outer)[:, None] * height + (starts + np.arange(seen)).reshape(-1)
-    picked = _pick(x, line, reshape(_firsts(n, outer * height), (n, 1)), within[:, None, :])
+    firsts = reshape(mul(Iota(n, "int32")(), outer * height), (n, 1))
+    picked = _pick(x, line, firsts, within[:, None, :])
     return ToBlocked(block)(reshape(picked, (outer, n * chunks, seen, line)))
 
 
@@ -95,11 +96,6 @@ def _kernel(dy: Value, chunks: int, rows: int) -> Value:
     within = np.arange(outer)[:, None] * (height * width) + np.arange(pixels)
     picked = _pick(dy, block, reshape(first, (blocks, 1, block)), within.reshape(outer, 1, pixels, 1))
     return reshape(picked, (outer, blocks, rows, width, block, block))
-
-
-def _firsts(n: Dim, count: int) -> Value:
-    """The number of the first line of each image, of `count` lines each."""
-    return mul(Iota(n, "int32")(), count)
 
 
 def _pick(x: Value, line: int, firsts: Value, within: Array) -> Value:
