@@ -25,11 +25,20 @@ class Model:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     state_inputs: Mapping[Variable, str]
-    state_outputs: Mapping[Variable, str]
     written: Mapping[Variable, Mapping[str, tuple[int, ...]]]
     """The outputs that go into the buffer of a new value, with their shapes: itself, and what it is made of there."""
     weights: Mapping[str, Array] = field(default_factory=dict)
     """Initialisers that are not in `proto`."""
+
+    @property
+    def state_outputs(self) -> Mapping[Variable, str]:
+        """The outputs that are new values."""
+        return {variable: next(iter(names)) for variable, names in self.written.items()}
+
+    @property
+    def adds_in_place(self) -> bool:
+        """Whether some output is written over by another one."""
+        return any(len(names) > 1 for names in self.written.values())
 
 
 def build_model(
@@ -66,7 +75,6 @@ def build_model(
             state_inputs[variable] = inputs[-1].name
     emitter.emit(function.calls())
     outputs = [emitter.output(value, reserved[key]) for key, value in function.outputs.items()]
-    state_outputs: dict[Variable, str] = {}
     written: dict[Variable, Mapping[str, tuple[int, ...]]] = {}
     taken: set[Value] = set()
     for variable, value in function.updates.items():
@@ -79,7 +87,6 @@ def build_model(
             taken.add(begun)
             made.append(emitter.output(begun, emitter.names(f"{name}.begun"), views))
         outputs.extend(made)
-        state_outputs[variable] = made[0].name
         written[variable] = {info.name: _sizes(info) for info in made}
     nodes, used = used_nodes(emitter.nodes, [info.name for info in outputs])
     initializers = [tensor for tensor in emitter.initializers if tensor.name in used]
@@ -98,7 +105,6 @@ def build_model(
         tuple(info.name for info in inputs[:count]),
         tuple(info.name for info in outputs[: len(function.outputs)]),
         state_inputs,
-        state_outputs,
         written,
         {name: array for name, array in emitter.apart.items() if name in used},
     )

@@ -52,9 +52,14 @@ def make_session(model: Model, device: Device, options: CompileOptions, threads:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     if device.kind == "cuda" and options.strict:
         settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    # What is written over in place must have no other readers: not those of an equal node either.
+    kept_apart = ["CommonSubexpressionElimination"] if model.adds_in_place else []
     try:
         return onnxruntime.InferenceSession(
-            model.proto.SerializeToString(), settings, providers=device.providers()
+            model.proto.SerializeToString(),
+            settings,
+            providers=device.providers(),
+            disabled_optimizers=kept_apart,
         )
     except Exception as error:  # onnxruntime raises its own types, which differ between builds
         raise BackendError(

@@ -15,8 +15,10 @@ from kgraph.ir.graph import Function, Input, Value, Variable
 from kgraph.ir.types import Array, TensorType
 from kgraph.keras import layers
 from kgraph.ops.broadcast import reshape
-from kgraph.ops.elementwise import add, div, mul, sqrt, sub
+from kgraph.ops.elementwise import add, div, exp, mul, neg, sqrt, sub
 from kgraph.ops.samples import floats
+from kgraph.plugins.backend import CompileOptions, Program
+from kgraph.plugins.onnx.backend import OnnxBackend
 from kgraph.plugins.onnx.blocked.axpy import AxpyUpdates
 from kgraph.plugins.onnx.device import convolution_block
 from kgraph.plugins.onnx.emit import Target
@@ -78,11 +80,6 @@ def test_a_running_average_is_made_in_place(update: Update) -> None:
     assert {int(np.prod(shape)) for shape in written.values()} == {64 * 512}
 
 
-def reader(v: Value, g: Value, s: Value) -> Value:
-    z = mul(g, g)
-    return add(mul(v, 0.9), mul(z, z))
-
-
 @pytest.mark.parametrize(
     ("update", "shape", "dtype"),
     [
@@ -129,6 +126,20 @@ def test_two_variables_of_one_value_and_an_output_get_it(shown: bool) -> None:
         assert np.array_equal(got, start if shown else data * 2)
 
 
+def test_the_runtime_gives_an_equal_value_no_second_reader() -> None:
+    """Turned round, g s is what `other` is: one node of both would be read after it has been written over."""
+    g, s = Input("g", TensorType("float32", SHAPE)), Input("s", TensorType("float32", ()))
+    v = Variable("v", floats(*SHAPE))
+    start, data, rate = v.storage.read(), floats(*SHAPE), np.float32(0.3)
+    other, new = mul(g, neg(s)), sub(mul(v, 0.5), mul(g, s))
+    function = Function("step", (g, s), {"y": add(exp(other), mul(new, 0.0))}, {v: new})
+    taken = AxpyUpdates()(function, Counter())
+    executable = OnnxBackend().compile(Program({"step": taken}), CompileOptions(device="cpu"))
+    (got,) = executable.run("step", [data, np.asarray(rate)])
+    assert np.array_equal(v.storage.read(), start * np.float32(0.5) - data * rate)
+    np.testing.assert_allclose(got, np.exp(-data * rate), rtol=1e-6)
+
+
 def test_a_step_that_others_read_is_not_turned() -> None:
     g = Input("g", TensorType("float32", SHAPE))
     v, step = Variable("v", floats(*SHAPE)), mul(g, 0.1)
@@ -159,11 +170,10 @@ def test_training_keeps_every_bit(optimizer: str, width: int) -> None:
         assert np.array_equal(got, want)
 
 
-@pytest.mark.skipif(not convolution_block(), reason="this machine has no blocked convolution kernels")
-def test_training_uses_it(tmp_path: Path) -> None:
+def test_training_uses_it_where_the_machine_has_the_kernels(tmp_path: Path) -> None:
     with config.using(dump=tmp_path):
         trained("rmsprop", "")
         trained("adam", "", 3072)
     lines = (tmp_path / "passes.txt").read_text().splitlines()
     done = [line.split("axpys ")[1] for line in lines if "axpy_updates" in line and "axpys" in line]
-    assert done == ["2", "3"]
+    assert done == (["2", "3"] if convolution_block() else [])
