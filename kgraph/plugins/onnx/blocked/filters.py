@@ -51,7 +51,8 @@ def filter_gradient(op: BlockedFilterGrad, x: Value, dy: Value, missing: Dim = 0
         # Not by the convolution below: its kernel is a third slower beside pads, and they are everywhere.
         x = _padded(x, op.pads, block)
     dilations = (op.strides[0], op.strides[1] * _sizes(x)[-1])
-    images, kernel = _images(op, x, *_chunks(dy), block), _kernel(dy, *_chunks(dy))
+    chunks, rows = _chunks(dy)
+    images, kernel = _images(op, x, chunks, rows, block), _kernel(dy, chunks, rows)
     made = BlockedConv((1, 1), ((0, 0), (0, 0)), dilations)(images, kernel)
     (high, wide), (blocks, inner), (outer, _) = op.kernel, x.shape[1::3], dy.shape[1::3]
     wanted = (blocks, outer, high, wide * inner, block)

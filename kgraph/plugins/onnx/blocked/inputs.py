@@ -41,11 +41,11 @@ def strided_input_gradient(op: ConvInputGrad, dy: Value, w: Value, block: int) -
     if op.groups != 1 or set(op.dilations) != {1}:
         return None
     axes = [_phases(*each) for each in zip(op.shape, dy.shape[2:4], kernel, op.strides, op.pads, strict=True)]
+    if not all(axes):
+        return None
     planes: dict[tuple[int, ...], Value] = {}
     for place in product(*map(range, op.strides)):
-        phases = [axis[i] for axis, i in zip(axes, place, strict=True) if axis]
-        if len(phases) < len(axes):
-            return None
+        phases = [axis[i] for axis, i in zip(axes, place, strict=True)]
         firsts = [phase.first for phase in phases]
         if any(first >= size for first, size in zip(firsts, kernel, strict=True)):
             sizes = [size // stride for size, stride in zip(op.shape, op.strides, strict=True)]

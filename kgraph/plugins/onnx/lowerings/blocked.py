@@ -14,6 +14,7 @@ from kgraph.ir.dims import Dim, as_ints
 from kgraph.ir.graph import Call, Function, Input, Value
 from kgraph.ops.pool import Pool
 from kgraph.ops.shape import Repeat
+from kgraph.ops.windows import Pads
 from kgraph.plugins.lowering import LoweringTable
 from kgraph.plugins.onnx.blocked.filters import filter_gradient, missing_images
 from kgraph.plugins.onnx.blocked.ops import (
@@ -91,22 +92,10 @@ def blocked_affine(emitter: Emitter, call: Call, operands: list[str]) -> str | l
     if not is_native(emitter, x) or not _is_known_image(x):
         return emitter.expand(call)
     name, scale, *shift = operands
-    channels = x.shape[1] * x.shape[4]
-    before, after = zip(*op.pads, strict=True)
-    made = emitter.node(
-        "Conv",
-        _flattened(emitter, name, x),
-        emitter.node("Reshape", scale, emitter.shape((channels, 1, 1, 1))),
-        *(emitter.node("Reshape", value, emitter.shape((channels,))) for value in shift),
-        domain=DOMAIN,
-        kernel_shape=(1, 1),
-        strides=(1, 1),
-        pads=(*before, *after),
-        dilations=(1, 1),
-        group=channels,
-        activation="Relu" if op.relu else None,
-    )
-    return _unflattened(emitter, made, call.results[0])
+    channels = _channels(x)
+    weights = emitter.node("Reshape", scale, emitter.ints((channels, 1, 1, 1)))
+    shifts = [emitter.node("Reshape", value, emitter.ints((channels,))) for value in shift]
+    return _channelwise(emitter, call, x, name, weights, *shifts, pads=op.pads, relu=op.relu)
 
 
 @TABLE.lowers(BlockedAxpy)
@@ -114,24 +103,46 @@ def blocked_axpy(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
     a, x, y = call.inputs
     if not is_native(emitter, x) or not _is_known_image(x):
         return emitter.expand(call)
-    channels = as_ints((x.shape[1] * x.shape[4],))[0]
-    known, per_channel = emitter.known(a), (channels, 1, 1, 1)
+    known, shape = emitter.known(a), (_channels(x), 1, 1, 1)
+    if known is None:
+        weights = emitter.node("Expand", operands[0], emitter.ints(shape))
+    else:
+        weights = emitter.constant(np.broadcast_to(known, shape))
+    return _channelwise(emitter, call, x, operands[1], weights, "", _flattened(emitter, operands[2], y))
+
+
+def _channelwise(
+    emitter: Emitter,
+    call: Call,
+    x: Value,
+    name: str,
+    *others: str,
+    pads: Pads = ((0, 0), (0, 0)),
+    relu: bool = False,
+) -> str:
+    """A convolution of x with a window of one pixel and a group for each channel.
+
+    `others` are the weights [C, 1, 1, 1], a bias [C] or none, and what is added in its place [N, C, H, W] or none.
+    """
+    before, after = zip(*pads, strict=True)
     made = emitter.node(
         "Conv",
-        _flattened(emitter, operands[1], x),
-        emitter.node("Expand", operands[0], emitter.ints(per_channel))
-        if known is None
-        else emitter.constant(np.broadcast_to(known, per_channel)),
-        "",
-        _flattened(emitter, operands[2], y),
+        _flattened(emitter, name, x),
+        *others,
         domain=DOMAIN,
         kernel_shape=(1, 1),
         strides=(1, 1),
-        pads=(0, 0, 0, 0),
+        pads=(*before, *after),
         dilations=(1, 1),
-        group=channels,
+        group=_channels(x),
+        activation="Relu" if relu else None,
     )
     return _unflattened(emitter, made, call.results[0])
+
+
+def _channels(x: Value) -> int:
+    """C of a blocked tensor whose sizes are known."""
+    return as_ints((x.shape[1] * x.shape[4],))[0]
 
 
 @TABLE.lowers(BlockedFilterGrad)
