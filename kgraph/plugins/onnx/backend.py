@@ -41,8 +41,7 @@ class OnnxBackend:
         return (compact, FuseProducts((AddBiasToConv(),)), BlockChannels(block)) if block else (compact,)
 
     def finishing(self, options: CompileOptions | None) -> Sequence[Pass]:
-        """On the CPU large optimizer updates run in tiles that fit the cache; normalisations and the sums of updates are
-        made by convolution kernels."""
+        """On the CPU large optimizer updates run in tiles that fit the cache; convolution kernels normalise and add."""
         if not _runs_on_cpu(options):
             return ()
         block = convolution_block()
