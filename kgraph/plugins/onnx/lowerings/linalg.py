@@ -15,18 +15,19 @@ TABLE = LoweringTable()
 
 @TABLE.lowers(MatMul)
 def matmul(emitter: Emitter, call: Call, operands: list[str]) -> str:
-    """Gemm where a transposed matrix is involved, FusedMatMul for batches where allowed, else MatMul.
+    """Gemm for two matrices, with which onnxruntime fuses an activation; for batches FusedMatMul where a matrix is
+    transposed and that is allowed, else MatMul.
 
     onnxruntime has the fused ones for floating-point numbers only.
     """
     op = call.op
     assert isinstance(op, MatMul)
     a, b = call.inputs
-    if not (op.transpose_a or op.transpose_b):
-        return emitter.node("MatMul", *operands)
     fused = a.dtype in FLOATS
     if fused and a.rank == b.rank == 2:
         return emitter.node("Gemm", *operands, transA=int(op.transpose_a), transB=int(op.transpose_b))
+    if not (op.transpose_a or op.transpose_b):
+        return emitter.node("MatMul", *operands)
     if fused and emitter.target.contrib:
         return emitter.node(
             "FusedMatMul",
