@@ -28,8 +28,10 @@ from kgraph.passes.scans.expand import ExpandRecurrent
 from kgraph.passes.scans.factor import FactorScans
 from kgraph.passes.scans.hoist import HoistFromScans
 from kgraph.passes.scans.last import ReadLastStep
+from kgraph.passes.scans.parts import PartProducts
 from kgraph.passes.scans.prune import PruneScans
 from kgraph.passes.scans.reuse import ReuseProducts
+from kgraph.passes.scans.sink import SinkFromScans
 from kgraph.passes.simplify import FINAL_RULES, Simplify
 from kgraph.plugins.backend import Backend, CompileOptions, Executable, Program
 from kgraph.plugins.builtin import default_manager
@@ -85,8 +87,10 @@ def final_passes(
         ShareEqualCalls(),
         PruneScans(),
         Simplify(FINAL_RULES),
+        PartProducts(),
         FactorScans(),
         HoistFromScans(),
+        SinkFromScans(),
         ReuseProducts(),
         PruneScans(),
         ShareEqualCalls(),

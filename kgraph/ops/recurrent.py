@@ -37,7 +37,7 @@ from kgraph.ops.linalg import matmul
 from kgraph.ops.logic import less, where
 from kgraph.ops.samples import floats
 from kgraph.ops.scan import scan
-from kgraph.ops.shape import Iota, expand_dims, full, index_axis, split, transpose
+from kgraph.ops.shape import Iota, concat, expand_dims, full, index_axis, split, transpose
 
 Activation = Callable[[Value], Value]
 
@@ -73,8 +73,9 @@ _COUNTS = np.array([2, 4, 0], "int32")
 class Recurrent(Op):
     """x [T, B, I], kernel [I, G u], recurrent [u, G u], bias, states [B, u] -> sequence [T, B, u], last states [B, u].
 
-    A subclass says in `cell` what one step does to the states; the first state is also the output. A mask or counts
-    follow the states where `steps` asks for them.
+    A subclass says in `cell` what one step does to the states, or in `update` where x_t and the first state act only
+    through z = x_t kernel + h recurrent + bias. The first state is also the output. A mask or counts follow the states
+    where `steps` asks for them.
     """
 
     activation: str = "tanh"
@@ -83,6 +84,8 @@ class Recurrent(Op):
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
+    summed: ClassVar[bool] = True
+    """Whether the op has an `update`."""
 
     def bias_shape(self, units: Dim) -> Shape:
         """The shape of the bias."""
@@ -90,6 +93,10 @@ class Recurrent(Op):
 
     def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
         """The new states from z = x_t kernel + bias (its first row where there are two) [B, G u] and the old ones."""
+        return self.update(add(z, matmul(states[0], recurrent)), states)
+
+    def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
+        """The new states from z = x_t kernel + h recurrent + bias [B, G u] and the old ones."""
         raise NotImplementedError
 
     def infer(
@@ -127,22 +134,33 @@ class Recurrent(Op):
     def decompose(self, *operands: Value) -> tuple[Value, ...]:
         return self.scan(operands, keep=False)
 
-    def scan(self, operands: Sequence[Value], keep: bool = True) -> tuple[Value, ...]:
-        """The op as a scan; `keep` is that of `kgraph.ops.scan.scan`."""
+    def scan(self, operands: Sequence[Value], keep: bool = True, joined: bool = False) -> tuple[Value, ...]:
+        """The op as a scan; `keep` is that of `kgraph.ops.scan.scan`.
+
+        The product with the kernel is made before, for all steps, or, with `joined`, at each step: as one product
+        [x_t, h, 1] [kernel; recurrent; bias] of an op that is `summed`.
+        """
         x, kernel, recurrent, bias, *rest = operands
         states, masks = rest[: self.states], rest[self.states :]
         if self.steps == "counted":
             masks = [_first(x.shape[0], *masks)]
         taken = [expand_dims(mask, -1) for mask in masks]
+        if joined:
+            weights = concat([kernel, recurrent, expand_dims(bias, 0)], 0)
+            ones = full((x.shape[1], 1), 1.0, x.dtype)
 
         def step(carries: Sequence[Value], slices: Sequence[Value]) -> tuple[list[Value], list[Value]]:
-            new = self.cell(slices[0], carries, recurrent, bias)
+            if joined:
+                row = concat([slices[0], carries[0], ones], -1)
+                new = self.update(matmul(row, weights), carries)
+            else:
+                new = self.cell(slices[0], carries, recurrent, bias)
             for here in slices[1:]:
                 new = [where(here, a, b) for a, b in zip(new, carries, strict=True)]
             return new, new[:1]
 
         first = index_axis(bias, 0, 0) if bias.rank == 2 else bias
-        sequences = [project(x, kernel, first), *taken]
+        sequences = [x if joined else project(x, kernel, first), *taken]
         last, (sequence,) = scan(step, states, sequences, reverse=self.reverse, keep=keep, name=self.name)
         if self.steps == "counted":
             sequence = where(taken[0], sequence, full((), 0.0, x.dtype))
@@ -189,8 +207,8 @@ class Lstm(Gated):
     gates = 4
     states = 2
 
-    def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
-        return lstm_step(z, states, recurrent, *self.functions)
+    def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
+        return lstm_step(z, states[1], *self.functions)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -217,6 +235,7 @@ class Gru(Gated):
     """
 
     gates = 3
+    summed = False
 
     reset_after: bool = True
 
@@ -243,8 +262,8 @@ class SimpleRnn(Recurrent):
     x [T, B, I], kernel [I, u], recurrent [u, u], bias [u], h [B, u] -> sequence [T, B, u], last h [B, u]
     """
 
-    def cell(self, z: Value, states: Sequence[Value], recurrent: Value, bias: Value) -> list[Value]:
-        return simple_step(z, states, recurrent, _activation(self.activation))
+    def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
+        return [_activation(self.activation)(z)]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -254,12 +273,11 @@ class SimpleRnn(Recurrent):
         yield cls.example(cls(reverse=True, steps="counted"))
 
 
-def lstm_step(
-    z: Value, states: Sequence[Value], recurrent: Value, squash: Activation, gate: Activation
-) -> list[Value]:
-    """The states after one step of an `Lstm`, from z = x_t kernel + bias [B, 4u] and h, c; any activations will do."""
-    h, c = states
-    i, f, g, o = split(add(z, matmul(h, recurrent)), [_units(recurrent.type)] * 4, -1)
+def lstm_step(z: Value, c: Value, squash: Activation, gate: Activation) -> list[Value]:
+    """The states after one step of an `Lstm`, from z = x_t kernel + h recurrent + bias [B, 4u] and c [B, u]; any
+    activations will do.
+    """
+    i, f, g, o = split(z, [_units(c.type, -1)] * 4, -1)
     new_c = add(mul(gate(f), c), mul(gate(i), squash(g)))
     return [mul(gate(o), squash(new_c)), new_c]
 
@@ -292,11 +310,6 @@ def gru_step(
         update, reset = split(gate(add(outer, matmul(h, to_gates))), [units, units], -1)
         candidate = squash(add(outer_g, matmul(mul(reset, h), to_candidate)))
     return [add(candidate, mul(update, sub(kept, candidate)))]
-
-
-def simple_step(z: Value, states: Sequence[Value], recurrent: Value, squash: Activation) -> list[Value]:
-    """The state after one step of a `SimpleRnn`, from z = x_t kernel + bias [B, u] and h; any activation will do."""
-    return [squash(add(z, matmul(states[0], recurrent)))]
 
 
 def lstm(
@@ -409,10 +422,11 @@ def _first(time: Dim, counts: Value) -> Value:
     return less(positions, broadcast_to(counts, (time, batch)))
 
 
-def _units(recurrent: TensorType) -> int:
-    units = recurrent.shape[0]
+def _units(type: TensorType, axis: int = 0) -> int:
+    """The number of units from a recurrent kernel, or from the last axis of a state."""
+    units = type.shape[axis]
     if not isinstance(units, int):
-        raise ShapeError(describe("the number of units must be known", expected="an integer", got=recurrent))
+        raise ShapeError(describe("the number of units must be known", expected="an integer", got=type))
     return units
 
 

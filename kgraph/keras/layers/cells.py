@@ -31,7 +31,7 @@ from kgraph.ops.elementwise import add, mul
 from kgraph.ops.linalg import matmul
 from kgraph.ops.logic import where
 from kgraph.ops.random import RNG, RandomBernoulli
-from kgraph.ops.recurrent import ACTIVATIONS, gru, gru_step, lstm, lstm_step, simple_rnn, simple_step
+from kgraph.ops.recurrent import ACTIVATIONS, gru, gru_step, lstm, lstm_step, simple_rnn
 from kgraph.ops.shape import index_axis
 
 # The activations that the ops for whole sequences know, by function.
@@ -181,7 +181,7 @@ class SimpleRNNCell(Cell):
 
     def step(self, z: Value, states: list[Value], seen: Value | None) -> list[Value]:
         h = states[0] if seen is None else seen
-        return simple_step(z, [h], self.recurrent_kernel.value, as_op(self.activation))
+        return [as_op(self.activation)(add(z, matmul(h, self.recurrent_kernel.value)))]
 
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         return simple_rnn(*operands, **options)
@@ -273,7 +273,7 @@ class LSTMCell(GatedCell):
     def step(self, z: Value, states: list[Value], seen: Value | None) -> list[Value]:
         squash, gate = as_op(self.activation), as_op(self.recurrent_activation)
         h = states[0] if seen is None else seen
-        return lstm_step(z, [h, states[1]], self.recurrent_kernel.value, squash, gate)
+        return lstm_step(add(z, matmul(h, self.recurrent_kernel.value)), states[1], squash, gate)
 
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         return lstm(*operands, **options)

@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kgraph.ir.dims import product
 from kgraph.ir.graph import Call, Function, Value, transform
 from kgraph.ops.recurrent import Recurrent
 from kgraph.passes.base import Pass, register
+
+SMALL = 1 << 13
+"""The most elements of a kernel that is multiplied at each step."""
 
 
 @register("expand_recurrent")
@@ -18,6 +22,10 @@ class ExpandRecurrent(Pass):
 
     A scan can keep its gates for the gradient; the native op of a backend cannot, and the gradient would have to
     compute them again. Inference keeps the native op.
+
+    Small weights are multiplied at each step, with the input, the state and a 1 for the bias side by side: no pass
+    over all steps adds the bias, and the gradients of kernel, recurrent kernel and bias are one product. Large ones
+    would have to be packed at each step, so the product of the kernel is made for all steps at once.
     """
 
     def __call__(self, function: Function, hits: Counter[str]) -> Function:
@@ -25,6 +33,8 @@ class ExpandRecurrent(Pass):
             if not isinstance(call.op, Recurrent):
                 return None
             hits[call.op.name] += 1
-            return call.op.scan(inputs)
+            size = product(inputs[1].shape)
+            joined = call.op.summed and isinstance(size, int) and size <= SMALL
+            return call.op.scan(inputs, joined=joined)
 
         return transform(function, visit)

@@ -238,11 +238,20 @@ def test_products_that_are_carried_on_are_not_copied_out() -> None:
     assert ReuseProducts()(function, Counter()) is function
 
 
-def test_a_gradient_reads_no_carry_of_cells() -> None:
+@pytest.fixture(params=["joined", "apart"])
+def joined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether input and state are multiplied together at each step, as where weights are small."""
+    if request.param == "apart":
+        monkeypatch.setattr("kgraph.passes.scans.expand.SMALL", 0)
+    return bool(request.param == "joined")
+
+
+def test_a_gradient_reads_no_carry_of_cells(joined: bool) -> None:
     """c f (1 - f) is made of the c f of the forward step, so that c is not copied out at each step."""
     _, after, _ = training_step("lstm", masked=False, last_only=False)
     body = scans(after)[0].body
-    assert [leaf.name for leaf in body.inputs[:2] if leaf in body.outputs.values()] == ["carry0"]
+    carried = [leaf.name for leaf in body.inputs[:2] if leaf in body.outputs.values()]
+    assert carried == ([] if joined else ["carry0"])
 
 
 LAYERS = {
@@ -275,6 +284,7 @@ def training_step(name: str, masked: bool, last_only: bool) -> tuple[Function, F
 @pytest.mark.parametrize("last_only", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.usefixtures("joined")
 def test_training_steps_keep_their_meaning(name: str, masked: bool, last_only: bool) -> None:
     before, after, arrays = training_step(name, masked, last_only)
     assert len(scans(after)) == 2
@@ -285,15 +295,21 @@ def test_training_steps_keep_their_meaning(name: str, masked: bool, last_only: b
     ("name", "masked", "calls"),
     [("lstm", False, 6), ("lstm", True, 10), ("gru", False, 5), ("simple_rnn", False, 2)],
 )
+@pytest.mark.usefixtures("joined")
 def test_little_is_left_in_the_loop_of_a_gradient(name: str, masked: bool, calls: int) -> None:
     _, after, _ = training_step(name, masked, last_only=True)
     assert len(in_loop(after)[1]) == calls, in_loop(after)[1]
 
 
-def test_weight_gradients_are_one_product_over_all_steps() -> None:
+def test_weight_gradients_are_products_over_all_steps(joined: bool) -> None:
+    """One for kernel, recurrent kernel and bias where they are joined; that of the input comes after the loop too."""
     _, after, _ = training_step("lstm", masked=False, last_only=True)
     assert [op.carries for op in scans(after)] == [2, 2]
-    assert [sum(name in ("matmul", "gemm") for name in names) for names in in_loop(after)] == [1, 1]
+    products = [sum(name in ("matmul", "gemm") for name in names) for names in in_loop(after)]
+    assert products == ([4, 1] if joined else [1, 1])
+    outside = Counter(call.op.name for call in after.calls())
+    # Apart: forward and back again for the kernel, one for the gradient of each kernel; that of the bias is a sum.
+    assert outside["matmul"] + outside["gemm"] == (2 if joined else 4)
 
 
 def test_expansion_is_for_training_only() -> None:
