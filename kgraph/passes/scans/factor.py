@@ -1,7 +1,7 @@
 """Within a step, write what is linear in a carried value as that value times a factor which can be hoisted.
 
-A gradient multiplies the cotangent that arrives from the next step by one known number after the other, adds such
-products, and joins them. Taken together the known numbers are one factor, and it does not depend on any carry:
+A gradient multiplies the cotangent that arrives from the next step by one known number after the other, and adds such
+products. Taken together the known numbers are one factor, and it does not depend on any carry:
 `HoistFromScans` then computes it for all steps at once, and one multiplication is left in the loop.
 """
 
@@ -15,19 +15,18 @@ import numpy as np
 
 from kgraph.ir.graph import Call, Constant, Function, Result, Value, exact_scope, transform
 from kgraph.ops.base import as_value
-from kgraph.ops.broadcast import BroadcastTo, broadcast_to
+from kgraph.ops.broadcast import BroadcastTo
 from kgraph.ops.elementwise import Add, Mul, Neg, Sub, add, mul, neg, sub
 from kgraph.ops.logic import Where, where
 from kgraph.ops.scan import Scan
-from kgraph.ops.shape import Concat, concat
 from kgraph.passes.base import Pass, register
 
 
 @register("factor_scans")
 @dataclass(frozen=True)
 class FactorScans(Pass):
-    """(x a) b -> x (a b);  x a + x b -> x (a + b);  where(m, x, 0) -> x where(m, 1, 0);
-    concat(x a, y b) -> concat(x, y) concat(a, b); where x, y depend on a carry and a, b, m do not.
+    """(x a) b -> x (a b);  x a + x b -> x (a + b);  where(m, x, 0) -> x where(m, 1, 0); where x depends on a carry and
+    a, b, m do not.
 
     Products are reassociated, so results change in their last digits, and a mask no longer hides an infinite or
     undefined x.
@@ -99,8 +98,6 @@ class _Factoring:
             return self._summed(add if isinstance(op, Add) else sub, *call.inputs)
         if isinstance(op, Where):
             return self._selected(*call.inputs)
-        if isinstance(op, Concat):
-            return self._joined(op.axis, call.inputs)
         return None
 
     def _scaled(self, x: Value, a: Value) -> _Product | None:
@@ -130,16 +127,6 @@ class _Factoring:
         if first is None or second is None or first.base is not second.base:
             return None
         return self._count(_Product(first.base, where(test, _factor(first), _factor(second))))
-
-    def _joined(self, axis: int, parts: Sequence[Value]) -> _Product | None:
-        products = [self._product(part) for part in parts]
-        known = [product for product in products if product is not None]
-        if len(known) < len(parts) or sum(product.factor is not None for product in known) < 2:
-            return None
-        base = concat([product.base for product in known], axis)
-        self.carried.add(base)
-        factors = [broadcast_to(_factor(product), product.base.shape) for product in known]
-        return self._count(_Product(base, concat(factors, axis)))
 
     def _count(self, product: _Product) -> _Product:
         self.combined += 1
