@@ -84,8 +84,8 @@ class Recurrent(Op):
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
-    summed: ClassVar[bool] = True
-    """Whether the op has an `update`."""
+    summed: ClassVar[bool] = False
+    """Whether `update` says it."""
 
     def bias_shape(self, units: Dim) -> Shape:
         """The shape of the bias."""
@@ -206,6 +206,7 @@ class Lstm(Gated):
 
     gates = 4
     states = 2
+    summed = True
 
     def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
         return lstm_step(z, states[1], *self.functions)
@@ -235,7 +236,6 @@ class Gru(Gated):
     """
 
     gates = 3
-    summed = False
 
     reset_after: bool = True
 
@@ -261,6 +261,8 @@ class SimpleRnn(Recurrent):
 
     x [T, B, I], kernel [I, u], recurrent [u, u], bias [u], h [B, u] -> sequence [T, B, u], last h [B, u]
     """
+
+    summed = True
 
     def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
         return [_activation(self.activation)(z)]

@@ -58,7 +58,9 @@ def _cut(op: Scan) -> set[Value]:
     products: set[Value] = {
         call.results[0]
         for call in op.body.calls()
-        if isinstance(call.op, MatMul) and call.inputs[1] in leaves and call.inputs[0].rank == 2
+        if isinstance(call.op, MatMul)
+        and call.inputs[1] in leaves
+        and all(value.rank == 2 for value in call.inputs)
     }
     for call in op.body.calls():
         if not _takes_columns(call):

@@ -27,10 +27,10 @@ class SinkFromScans(Pass):
             if not isinstance(call.op, Scan):
                 return None
             last = _last_products(call.op)
-            if not last:
-                return None
-            hits["products"] += len(set(last.values()))
-            return _results(call.op, inputs, last)
+            made = _results(call.op, inputs, last) if last else None
+            if made is not None:
+                hits["products"] += len(last)
+            return made
 
         return transform(function, visit)
 
