@@ -1,4 +1,7 @@
-"""The gradient in a kernel as a convolution: chunks of images as channels, in blocks that need not come out even."""
+"""The gradient in a kernel as convolutions: of large images one by one, of small ones with chunks as channels.
+
+The chunks need not fill the last block of channels.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +33,35 @@ def leaves(n: Dim) -> tuple[Input, Input]:
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 16])
 def test_chunks_of_any_number_make_up_the_blocks(monkeypatch: pytest.MonkeyPatch, rows: int, n: int) -> None:
     monkeypatch.setattr(filters, "CHUNK_BYTES", rows * 5 * BLOCK * BLOCK * 2 * 4)
+    monkeypatch.setattr(filters, "LARGE", 7)
     x, dy = leaves(n)
     missing = missing_images(n, dy)
     assert isinstance(missing, int)
     assert (n + missing) * (6 // rows) % 4 == 0
     assert missing < 4
+    assert_right(x, dy, missing)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_large_images_are_convolved_where_they_lie(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setattr(filters, "CHUNK_BYTES", 5 * BLOCK * BLOCK * 2 * 4)
+    x, dy = leaves(n)
+    assert missing_images(n, dy) == 0
+    names = {call.op.name for call in assert_right(x, dy, 0).calls()}
+    assert "scan" in names
+    assert "gather" not in names
+
+
+def assert_right(x: Input, dy: Input, missing: int) -> Function:
+    """Compares the convolutions with their meaning; returns them."""
+    n, function = x.shape[0], Function("f", (x, dy), {"dw": filter_gradient(OP, x, dy, missing)})
+    assert isinstance(n, int)
     arrays = floats(n, 1, 8, 6, 3, low=-0.4, high=0.4), floats(n, 2, 6, 5, BLOCK, low=-0.4, high=0.4)
-    made = run(Function("f", (x, dy), {"dw": filter_gradient(OP, x, dy, missing)}), arrays)[0]["dw"]
+    made = run(function, arrays)[0]["dw"]
     wanted = run(Function("f", (x, dy), {"dw": OP(x, dy)}), arrays)[0]["dw"]
     assert made.shape == (1, 2, 3, 2, 3, BLOCK)
     assert_agrees(made, wanted, "dw", 1e-5, 1e-5)
+    return function
 
 
 @pytest.mark.parametrize("rows", [6, 2, 1])

@@ -7,13 +7,17 @@ What makes it fast is where c goes. Rows of x are laid out with c innermost, [W,
 dilated by the number of c's. Then output j * c + k of a row is shift j of channel k: one long row of outputs, in which
 each number of dy that is loaded is used many times, without any copy of x per shift (im2col).
 
-dy would be too large a kernel for the caches, so its rows are cut into chunks, which become further channels; x is cut
-alike, into chunks that overlap. So the channels are the chunks of all images, image by image, in blocks; the last block
-is filled up with zeros.
+Large images are convolved one by one, with a single channel, and their gradients added up. Then nothing is copied at
+all: blocks of c are the batch of that convolution, and dy lies in memory as its kernel does.
+
+That would be too little work for each image where they are small. There the rows of dy are cut into chunks, and x
+alike, into chunks that overlap. The channels are the chunks of all images, image by image, in blocks; the last block is
+filled up with zeros.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd, prod
 
 import numpy as np
@@ -23,9 +27,17 @@ from kgraph.ir.graph import Constant, Value
 from kgraph.ir.types import Array
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.elementwise import add, div, minimum, mul
+from kgraph.ops.scan import scan
 from kgraph.ops.shape import DimValue, Gather, Iota, Slice, concat, full, pad
 from kgraph.ops.windows import Pads
-from kgraph.plugins.onnx.blocked.ops import ALIGNED, BlockedAffine, BlockedConv, BlockedFilterGrad, ToBlocked
+from kgraph.plugins.onnx.blocked.ops import (
+    ALIGNED,
+    BlockedAffine,
+    BlockedConv,
+    BlockedConvAdd,
+    BlockedFilterGrad,
+    ToBlocked,
+)
 
 CHUNK_BYTES = 1_200_000
 """The part of dy that is a kernel at a time should stay in the second level cache; 0.4 to 1.2 MB are alike."""
@@ -33,10 +45,14 @@ CHUNK_BYTES = 1_200_000
 VECTORS = 4
 """How many blocks of filters the runtime computes at once."""
 
+LARGE = 5
+"""The number of chunks from which an image is worth a convolution of its own."""
+
 
 def missing_images(n: Dim, dy: Value) -> Dim:
     """How many images of zeros must follow `n` images, so that the runtime can bring their chunks into blocks."""
-    step = ALIGNED // gcd(ALIGNED, _chunks(dy)[0])
+    chunks, _ = _chunks(dy)
+    step = 1 if chunks >= LARGE else ALIGNED // gcd(ALIGNED, chunks)
     return (n + (step - 1)) // step * step - n if step > 1 else 0
 
 
@@ -45,20 +61,40 @@ def filter_gradient(op: BlockedFilterGrad, x: Value, dy: Value, missing: Dim = 0
 
     `missing` images of zeros are added at first.
     """
-    block = _sizes(dy)[-1]
     x, dy = _filled(x, missing), _filled(dy, missing)
     if any(pair != (0, 0) for pair in op.pads):
         # Not by the convolution below: its kernel is a third slower beside pads, and they are everywhere.
-        x = _padded(x, op.pads, block)
-    dilations = (op.strides[0], op.strides[1] * _sizes(x)[-1])
-    chunks, rows = _chunks(dy)
-    images, kernel = _images(op, x, chunks, rows, block), _kernel(dy, chunks, rows)
-    made = BlockedConv((1, 1), ((0, 0), (0, 0)), dilations)(images, kernel)
-    (high, wide), (blocks, inner), (outer, _) = op.kernel, x.shape[1::3], dy.shape[1::3]
-    wanted = (blocks, outer, high, wide * inner, block)
+        x = _padded(x, op.pads, _sizes(dy)[-1])
+    chunks, _ = _chunks(dy)
+    made = _of_images(op, x, dy) if chunks >= LARGE else _of_chunks(op, x, dy)
+    (outer, *_, block), (blocks, *_, inner) = _sizes(dy), _sizes(x)
+    wanted = (blocks, outer, op.kernel[0], op.kernel[1] * inner, block)
     if wanted != made.shape:
         made = Slice((0,) * 5, wanted, (1,) * 5)(made)
-    return reshape(made, (blocks, outer, high, wide, inner, block))
+    return reshape(made, (blocks, outer, *op.kernel, inner, block))
+
+
+def _of_images(op: BlockedFilterGrad, x: Value, dy: Value) -> Value:
+    """dw [cs, os, >= KH, >= KW * c, b], the sum over the images."""
+    (blocks, height, width, inner), (outer, high, wide, block) = _sizes(x), _sizes(dy)
+    convolution = BlockedConvAdd((op.strides[0], op.strides[1] * inner))
+
+    def step(carries: Sequence[Value], slices: Sequence[Value]) -> tuple[list[Value], list[Value]]:
+        return [convolution(*slices, *carries)], []
+
+    images = reshape(x, (x.shape[0], blocks, 1, height, width * inner))
+    kernels = reshape(dy, (dy.shape[0], outer, 1, high, wide, block))
+    rows, columns = height - op.strides[0] * (high - 1), width - op.strides[1] * (wide - 1)
+    nothing = full((blocks, outer, rows, columns * inner, block), 0.0, x.dtype)
+    (made,), _ = scan(step, [nothing], [images, kernels], keep=False, name="images")
+    return made
+
+
+def _of_chunks(op: BlockedFilterGrad, x: Value, dy: Value) -> Value:
+    """dw [cs, os, >= KH, >= KW * c, b], with all chunks as channels."""
+    chunks, rows = _chunks(dy)
+    convolution = BlockedConv(dilations=(op.strides[0], op.strides[1] * _sizes(x)[-1]))
+    return convolution(_images(op, x, chunks, rows, _sizes(dy)[-1]), _kernel(dy, chunks, rows))
 
 
 def _padded(x: Value, pads: Pads, block: int) -> Value:

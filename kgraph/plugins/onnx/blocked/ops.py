@@ -11,6 +11,7 @@ from kgraph.errors import ShapeError, describe
 from kgraph.ir.graph import Value
 from kgraph.ir.op import Op, Sample, op
 from kgraph.ir.types import Array, TensorType
+from kgraph.ir.verify import compatible
 from kgraph.ops.activations import Relu
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import reshape
@@ -125,6 +126,30 @@ class BlockedConv(Op):
             yield Sample(cls(), (x, w))
             yield Sample(cls((2, 1), ((1, 1), (0, 1)), (1, 2), True), (x, w, _small(block)))
             yield Sample(cls(), (_small(2, 1, 5, 6), _small(2, 1, 3, 3, block), _small(2 * block)))
+
+
+@op("blocked_conv_add")
+class BlockedConvAdd(Op):
+    """y plus a dilated `blocked_conv` of x and w, by the same kernel: it adds to what is there already."""
+
+    dilations: tuple[int, ...] = (1, 1)
+
+    def infer(self, x: TensorType, w: TensorType, y: TensorType) -> TensorType:
+        made = BlockedConv(dilations=self.dilations).infer(x, w)
+        if not compatible(made, y):
+            raise ShapeError(describe("cannot be added to the convolution", expected=made, got=y))
+        return made
+
+    def decompose(self, x: Value, w: Value, y: Value) -> Value:
+        return add(y, BlockedConv(dilations=self.dilations)(x, w))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for block in (2, 8, 16):
+            x, w = _small(2, 2, 5, 6, block), _small(1, 2, 3, 2, block, block)
+            yield Sample(cls(), (x, w, _small(2, 1, 3, 5, block)))
+            x, w = _small(2, 1, 5, 6), _small(2, 1, 3, 3, block)
+            yield Sample(cls((1, 2)), (x, w, _small(2, 2, 3, 2, block)))
 
 
 @op("blocked_filter_grad")

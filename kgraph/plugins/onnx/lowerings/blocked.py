@@ -22,6 +22,7 @@ from kgraph.plugins.onnx.blocked.ops import (
     BlockedAffine,
     BlockedAxpy,
     BlockedConv,
+    BlockedConvAdd,
     BlockedFilterGrad,
     FromBlocked,
     ToBlocked,
@@ -65,17 +66,34 @@ def from_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
 def blocked_conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
     op = call.op
     assert isinstance(op, BlockedConv)
-    x, w, *_ = call.inputs
     if not is_native(emitter, call.results[0]):
         return emitter.expand(call)
+    x, w, *bias = operands
+    return _convolution(emitter, call, op, x, w, *bias)
+
+
+@TABLE.lowers(BlockedConvAdd)
+def blocked_conv_add(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
+    op = call.op
+    assert isinstance(op, BlockedConvAdd)
+    if not is_native(emitter, call.results[0]):
+        return emitter.expand(call)
+    x, w, y = operands
+    added = _flattened(emitter, y, call.inputs[2])
+    return _convolution(emitter, call, BlockedConv(dilations=op.dilations), x, w, "", added)
+
+
+def _convolution(emitter: Emitter, call: Call, op: BlockedConv, x: str, w: str, *others: str) -> str:
+    """The node of a convolution; `others` are a bias [O] or none, and what is added in its place or none."""
+    image, kernel = call.inputs[:2]
     before, after = zip(*op.pads, strict=True)
     made = emitter.node(
         "Conv",
-        _flattened(emitter, operands[0], x) if x.rank == 5 else operands[0],
-        _flattened_kernel(emitter, operands[1], w),
-        *operands[2:],
+        _flattened(emitter, x, image) if image.rank == 5 else x,
+        _flattened_kernel(emitter, w, kernel),
+        *others,
         domain=DOMAIN,
-        kernel_shape=w.shape[2:4],
+        kernel_shape=kernel.shape[2:4],
         strides=op.strides,
         pads=(*before, *after),
         dilations=op.dilations,
@@ -147,7 +165,7 @@ def _channels(x: Value) -> int:
 
 @TABLE.lowers(BlockedFilterGrad)
 def blocked_filter_grad(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
-    """A convolution, at once or after adding images of zeros: decided when the batch is known."""
+    """Convolutions, with images of zeros at first where they must be: decided when the batch is known."""
     op, (x, dy) = call.op, call.inputs
     assert isinstance(op, BlockedFilterGrad)
     if not is_native(emitter, dy) or not _is_known_image(x, dy):
