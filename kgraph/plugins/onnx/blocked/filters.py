@@ -45,7 +45,7 @@ CHUNK_BYTES = 1_200_000
 VECTORS = 4
 """How many blocks of filters the runtime computes at once."""
 
-LARGE = 5
+LARGE = 3
 """The number of chunks from which an image is worth a convolution of its own."""
 
 
