@@ -46,26 +46,26 @@ def _parted(op: Scan, hits: Counter[str]) -> Function:
         assert isinstance(made, Result)
         hits["products"] += 1
         a, w = made.call.inputs
-        columns = 0 if made.call.op.transpose_b else 1  # type: ignore[attr-defined]  # `_cut` took only MatMuls
-        return [made.call.op(a, part) for part in _parts(call.op, w, columns)]
+        product = products[call.inputs[0]]
+        columns = 0 if product.transpose_b else 1
+        return [product(a, part) for part in _parts(call.op, w, columns)]
 
     return transform(op.body, visit)
 
 
-def _cut(op: Scan) -> set[Value]:
+def _cut(op: Scan) -> dict[Value, MatMul]:
     """Products of matrices with invariants, of which every reader takes some columns."""
     leaves = set(op.body.inputs[op.carries + op.sequences :])
-    products: set[Value] = {
-        call.results[0]
+    products: dict[Value, MatMul] = {
+        call.results[0]: call.op
         for call in op.body.calls()
         if isinstance(call.op, MatMul)
         and call.inputs[1] in leaves
         and all(value.rank == 2 for value in call.inputs)
     }
-    for call in op.body.calls():
-        if not _takes_columns(call):
-            products.difference_update(call.inputs)
-    return products.difference(op.body.outputs.values())
+    whole = set(op.body.outputs.values())
+    whole.update(value for call in op.body.calls() if not _takes_columns(call) for value in call.inputs)
+    return {value: product for value, product in products.items() if value not in whole}
 
 
 def _takes_columns(call: Call) -> bool:

@@ -62,30 +62,16 @@ def from_blocked(emitter: Emitter, call: Call, operands: list[str]) -> str | lis
     )
 
 
-@TABLE.lowers(BlockedConv)
+@TABLE.lowers(BlockedConv, BlockedConvAdd)
 def blocked_conv(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
-    op = call.op
+    op, (image, kernel) = call.op, call.inputs[:2]
+    if not is_native(emitter, call.results[0]):
+        return emitter.expand(call)
+    x, w, *others = operands
+    if isinstance(op, BlockedConvAdd):
+        others = ["", _flattened(emitter, others[0], call.inputs[2])]
+        op = BlockedConv(dilations=op.dilations)
     assert isinstance(op, BlockedConv)
-    if not is_native(emitter, call.results[0]):
-        return emitter.expand(call)
-    x, w, *bias = operands
-    return _convolution(emitter, call, op, x, w, *bias)
-
-
-@TABLE.lowers(BlockedConvAdd)
-def blocked_conv_add(emitter: Emitter, call: Call, operands: list[str]) -> str | list[str]:
-    op = call.op
-    assert isinstance(op, BlockedConvAdd)
-    if not is_native(emitter, call.results[0]):
-        return emitter.expand(call)
-    x, w, y = operands
-    added = _flattened(emitter, y, call.inputs[2])
-    return _convolution(emitter, call, BlockedConv(dilations=op.dilations), x, w, "", added)
-
-
-def _convolution(emitter: Emitter, call: Call, op: BlockedConv, x: str, w: str, *others: str) -> str:
-    """The node of a convolution; `others` are a bias [O] or none, and what is added in its place or none."""
-    image, kernel = call.inputs[:2]
     before, after = zip(*op.pads, strict=True)
     made = emitter.node(
         "Conv",
