@@ -84,8 +84,11 @@ class Recurrent(Op):
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
-    summed: ClassVar[bool] = False
-    """Whether `update` says it."""
+
+    @property
+    def summed(self) -> bool:
+        """Whether `update` says what a step does."""
+        return type(self).update is not Recurrent.update
 
     def bias_shape(self, units: Dim) -> Shape:
         """The shape of the bias."""
@@ -206,7 +209,6 @@ class Lstm(Gated):
 
     gates = 4
     states = 2
-    summed = True
 
     def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
         return lstm_step(z, states[1], *self.functions)
@@ -261,8 +263,6 @@ class SimpleRnn(Recurrent):
 
     x [T, B, I], kernel [I, u], recurrent [u, u], bias [u], h [B, u] -> sequence [T, B, u], last h [B, u]
     """
-
-    summed = True
 
     def update(self, z: Value, states: Sequence[Value]) -> list[Value]:
         return [_activation(self.activation)(z)]

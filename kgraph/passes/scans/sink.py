@@ -27,10 +27,10 @@ class SinkFromScans(Pass):
             if not isinstance(call.op, Scan):
                 return None
             last = _last_products(call.op)
-            made = _results(call.op, inputs, last) if last else None
-            if made is not None:
-                hits["products"] += len(last)
-            return made
+            if not last:
+                return None
+            hits["products"] += len(last)
+            return _results(call.op, inputs, last)
 
         return transform(function, visit)
 
@@ -54,7 +54,7 @@ def _last_products(op: Scan) -> dict[int, Call]:
     }
 
 
-def _results(op: Scan, operands: Sequence[Value], last: dict[int, Call]) -> Sequence[Value] | None:
+def _results(op: Scan, operands: Sequence[Value], last: dict[int, Call]) -> Sequence[Value]:
     """The results of the scan, those at the positions in `last` computed from the others."""
     made = list(op.body.outputs.items())
     outputs = {key: value for i, (key, value) in enumerate(made) if i not in last}
@@ -65,7 +65,6 @@ def _results(op: Scan, operands: Sequence[Value], last: dict[int, Call]) -> Sequ
     for i, call in last.items():
         a, w = call.inputs
         product = vectorize(call, [Operand(stacks[a], stacked=True), Operand(outside[w], stacked=False)])
-        if product is None:
-            return None
+        assert product is not None
         (results[made[i][0]],) = product
     return [results[key] for key, _ in made]
