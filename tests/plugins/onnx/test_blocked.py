@@ -101,8 +101,8 @@ def padded() -> tuple[Net, Function]:
 
 
 def strided() -> tuple[Net, Function]:
-    net = Net((9, 9, 3))
-    y = Relu()(net.conv(net.x, 16, stride=2))
+    net = Net((9, 8, 3))
+    y = Relu()(net.conv(net.x, 16, pads=((1, 2), (0, 1)), stride=2))
     y = Relu()(net.conv(y, 32, window=1, stride=2))
     return net, net.step(ReduceMax((1, 2), False)(y))
 
@@ -168,6 +168,23 @@ def test_the_gradient_of_a_concatenation_is_sliced_inside_of_the_layout() -> Non
     assert [call.inputs[0].rank for call in calls if isinstance(call.op, Repeat)] == [5]
     pools = [call.inputs[0].shape[1:] for call in calls if isinstance(call.op, AveragePool)]
     assert (2, 6, 4, 16) in pools, "the gradient of repeated pixels"
+
+
+def test_an_image_of_few_channels_is_convolved_as_it_lies() -> None:
+    _, function = strided()
+    calls = BlockChannels(BLOCK)(function, Counter()).calls()
+    first = next(call for call in calls if call.op.name == "blocked_conv")
+    assert first.inputs[0].shape[1:] == (1, 9, 24)
+    assert first.op.pads == ((1, 2), (0, 3))  # type: ignore[attr-defined]  # a BlockedConv
+
+
+@pytest.mark.parametrize("dilations", [(2, 1), (1, 2)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_dilated_convolution_of_few_channels(channels: int, dilations: tuple[int, int]) -> None:
+    net = Net((7, 8, channels))
+    kernel = from_keras_kernel(net.weight(3, 3, channels, 16))
+    y = conv(transpose(net.x, (0, 3, 1, 2)), kernel, pads=PIXELS, dilations=dilations)
+    check_compiled(net.step(Relu()(y)), net.arrays(2))
 
 
 @pytest.mark.parametrize("bounds", [(0, 8), (8, 24), (16, 31)])

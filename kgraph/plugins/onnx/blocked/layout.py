@@ -191,15 +191,31 @@ def _handler(op: type[Op]) -> Handler | None:
 @blocks(Conv, ConvBias)
 def _conv(site: Site) -> Value | None:
     """With fewer channels than a block the kernel takes a plain x."""
-    x, w, *bias = site.operands
-    if not _is_image(x.type, w.type) or not _is_plain(site.op):
+    (x, w, *bias), op = site.operands, site.op
+    if not _is_image(x.type, w.type) or not _is_plain(op):
         return None
     filters, channels = w.type.static_shape[:2]
     if not site.fits(filters) or not (site.fits(channels) or channels < site.block):
         return None
-    op = BlockedConv(site.op.strides, site.op.pads, site.op.dilations)
-    source = site.blocked(x) if site.fits(channels) else x
-    return FromBlocked()(op(source, blocked_kernel(w, site.block), *bias))
+    made, kernel = BlockedConv(op.strides, op.pads, op.dilations), blocked_kernel(w, site.block)
+    if site.fits(channels):
+        return FromBlocked()(made(site.blocked(x), kernel, *bias))
+    if channels > 1 and op.dilations[-1] == 1:
+        made, x, kernel = _as_one_channel(made, x, kernel)
+    return FromBlocked()(made(x, kernel, *bias))
+
+
+def _as_one_channel(op: BlockedConv, x: Value, kernel: Value) -> tuple[BlockedConv, Value, Value]:
+    """The same convolution with the channels side by side in each row: x [N, 1, H, W * C], w [O / b, 1, KH, KW * C, b].
+
+    Images mostly come so. The sum over a window is then one run along the row, and not one for each channel.
+    """
+    n, _, height, width = x.shape
+    outer, channels, high, wide, block = kernel.type.static_shape
+    (down, right), (rows, (before, after)) = op.strides, op.pads
+    line = replace(op, strides=(down, right * channels), pads=(rows, (before * channels, after * channels)))
+    flat = reshape(transpose(x, TO_LAST), (n, 1, height, width * channels))
+    return line, flat, reshape(transpose(kernel, (0, 2, 3, 1, 4)), (outer, 1, high, wide * channels, block))
 
 
 @blocks(ConvInputGrad)
