@@ -20,11 +20,13 @@ class Callback:
 
     `remembers` names the attributes that training must find again when it goes on in another process: numbers, texts,
     None, arrays, and lists and dicts of them; `BackupAndRestore` keeps them. `acts_last` puts the calls to a callback
-    after those to the ones that follow it in the list.
+    after those to the ones that follow it in the list. `needs_state` says that `on_train_begin` needs every variable
+    of the training to be there, so that the first batch must have been seen.
     """
 
     remembers: Sequence[str] = ()
     acts_last: bool = False
+    needs_state: bool = False
 
     # Of the class, so that a subclass need not call this __init__.
     model: Any = None

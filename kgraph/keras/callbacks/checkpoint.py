@@ -129,6 +129,7 @@ class BackupAndRestore(Callback):
     """
 
     acts_last = True
+    needs_state = True
 
     def __init__(
         self,
@@ -209,7 +210,7 @@ class BackupAndRestore(Callback):
     def _end_batch(self, batch: int, logs: Logs = None) -> None:
         self._since_save += 1
         # After the last batch the epoch is not over: validation and callbacks come first.
-        if self._since_save >= self.save_freq and batch + 1 < self.params["steps"]:
+        if self._since_save >= self.save_freq and batch + 1 != self.params["steps"]:
             self._save(self._epoch, batch + 1)
 
     def _save(self, epoch: int, batch: int) -> None:

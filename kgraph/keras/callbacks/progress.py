@@ -65,18 +65,20 @@ class ProgbarLogger(Callback):
     def _start(self) -> None:
         # All numbers are running means already, so the bar must not average them again.
         self._stateful = set(self.params.get("metrics", ()))
+        self._done = 0
         self._bar = Progbar(self.params["steps"], verbose=self._level(), stateful_metrics=self._stateful)
 
     def _advance(self, batch: int, logs: Logs) -> None:
         # The last step is drawn by _finish, with the validation numbers.
-        if self._bar is not None and batch + 1 < self.params["steps"]:
-            self._bar.update(batch + 1, _numbers(logs))
+        self._done = batch + 1
+        if self._bar is not None and self._done != self.params["steps"]:
+            self._bar.update(self._done, _numbers(logs))
 
     def _finish(self, logs: Logs) -> None:
         if self._bar is not None:
             numbers = _numbers(logs)
             self._bar.stateful_metrics |= {name for name, _ in numbers}
-            self._bar.update(self.params["steps"], numbers)
+            self._bar.update(self._done, numbers, finalize=True)
             self._bar = None
 
 

@@ -11,14 +11,14 @@ from kgraph.keras import saving, settings
 from kgraph.keras.export import exported
 from kgraph.keras.layers.input import Input, batch_inputs
 from kgraph.keras.layers.nodes import flatten
-from kgraph.keras.models.later import Later
 from kgraph.keras.models.network import Network, is_flat_dict
 from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.data import as_array, is_several
+from kgraph.keras.training.generators import GeneratorMethods
 from kgraph.keras.training.trainer import Trainer
 
 
-class Model(Later, Trainer, Network):
+class Model(GeneratorMethods, Trainer, Network):
     """A model from tensors to tensors, `Model(inputs, outputs)`, or a subclass with a `call` of its own.
 
     The Keras 1 keywords `input` and `output` are understood.

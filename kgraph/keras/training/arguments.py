@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.errors import ArgumentError, DataError, UnsupportedError, describe
+from kgraph.errors import ArgumentError, DataError, describe
 from kgraph.ir.types import Array
-from kgraph.keras.training.data import refuse_batches
 
 
 def whole_number(value: Any, name: str, least: int) -> int:
@@ -66,7 +65,6 @@ def is_due(frequency: Any, epoch: int) -> bool:
 
 def unpack_validation(data: Any) -> tuple[Any, Any, Any]:
     """x, y and sample weights out of `validation_data`. Raises DataError unless it is a tuple of two or three."""
-    refuse_batches(data, "validation_data")
     if not isinstance(data, list | tuple) or len(data) not in (2, 3):
         size = f" of {len(data)}" if isinstance(data, list | tuple) else ""
         raise DataError(
@@ -80,15 +78,20 @@ def unpack_validation(data: Any) -> tuple[Any, Any, Any]:
     return x, y, rest[0] if rest else None
 
 
-def refuse_later(**arguments: Any) -> None:
-    """Raise UnsupportedError for an argument that is not taken yet."""
+def step_count(value: Any, name: str) -> int | None:
+    """A number of steps, or None. Raises ArgumentError for anything but a positive integer or None."""
+    return None if value is None else whole_number(value, name, 1)
+
+
+def refuse_beside_batches(data: Any, **arguments: Any) -> None:
+    """Raise ArgumentError for an argument that says what batches say themselves."""
     for name, value in arguments.items():
         if value is not None:
-            raise UnsupportedError(
+            raise ArgumentError(
                 describe(
-                    f"{name} is not taken yet",
-                    expected="arrays, which say themselves how many steps there are",
-                    got=repr(value),
+                    f"{name} does not go with data that come batch by batch",
+                    expected="batches of x, (x, y) or (x, y, sample_weight), and nothing beside them",
+                    got=f"a {type(data).__name__} and {name}",
                 )
             )
 

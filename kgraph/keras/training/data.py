@@ -12,9 +12,8 @@ from kgraph.errors import ArgumentTypeError, DataError, UnsupportedError, descri
 from kgraph.ir.graph import Input
 from kgraph.ir.types import Array
 from kgraph.keras.tensor import Tensor
+from kgraph.keras.training.batches import is_batches
 from kgraph.keras.training.stored import StoredArray, is_stored
-
-BATCHES = "arrays; batches from elsewhere can be handed to train_on_batch, test_on_batch or predict_on_batch"
 
 
 def fit_array(data: Any, leaf: Input, what: str) -> Array:
@@ -40,8 +39,8 @@ def fit_array(data: Any, leaf: Input, what: str) -> Array:
 def as_array(data: Any, what: str) -> Array:
     """An array of numbers; a `StoredArray` for data that stay in a file.
 
-    Raises ArgumentTypeError for text and objects, DataError for rows of different lengths, UnsupportedError for
-    tensors, generators and Sequences.
+    Raises ArgumentTypeError for text and objects, DataError for rows of different lengths and for generators and
+    Sequences, UnsupportedError for tensors.
     """
     refuse_batches(data, what)
     if hasattr(data, "to_numpy"):
@@ -57,17 +56,16 @@ def as_array(data: Any, what: str) -> Array:
     return array
 
 
-def is_batches(data: Any) -> bool:
-    """Whether something gives batches: a generator, an iterator or a Sequence."""
-    return hasattr(data, "__next__") or (hasattr(data, "__len__") and hasattr(data, "on_epoch_end"))
-
-
 def refuse_batches(data: Any, what: str) -> None:
-    """Raise UnsupportedError for data that is no array but gives batches, and for symbolic tensors."""
-    if is_batches(data) or isinstance(data, Tensor):
+    """Raise UnsupportedError for symbolic tensors, DataError for data that give batches where arrays are needed."""
+    if isinstance(data, Tensor):
         raise UnsupportedError(
-            describe(f"{what}: this kind of data is not taken yet", expected=BATCHES, got=type(data).__name__)
+            describe(
+                f"{what}: this kind of data is not taken yet", expected="arrays", got=type(data).__name__
+            )
         )
+    if is_batches(data):
+        raise DataError(describe(f"{what} gives batches", expected="arrays", got=type(data).__name__))
 
 
 def is_several(data: Any) -> bool:

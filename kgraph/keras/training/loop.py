@@ -1,7 +1,7 @@
-"""The loops of fit, evaluate and predict over batches of arrays.
+"""The loops of fit, evaluate and predict over batches.
 
 A step costs: copying the batch into the step's buffers, one call of the runtime, and the hooks of those callbacks that
-have any. Everything else is done once per epoch.
+have any. Everything else is done once per epoch; batches that come one by one are checked one by one, too.
 """
 
 from __future__ import annotations
@@ -74,22 +74,35 @@ class Run:
         return self.executable.step(self.name, [(size, *array.shape[1:]) for array in self.data.arrays])
 
 
-def run_epoch(
-    run: Run,
-    order: Array | None,
-    interrupt: Interrupt,
-    on_begin: Callable[[int, int], None] | None = None,
-    on_end: Callable[[int, int, Array], None] | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-    first: int = 0,
-) -> Array:
-    """Run a function over all batches; the numbers that the last step reported.
+@dataclass(frozen=True)
+class Around:
+    """What happens around the steps of an epoch.
 
-    `order` permutes the samples. `on_begin(batch, size)` and `on_end(batch, size, numbers)` are called around
-    each step. The batches before number `first` are left out.
+    `on_begin(batch, size)` and `on_end(batch, size, numbers)` are called before and after each, with the numbers that
+    it reported; after a step that makes `should_stop` true there is none.
     """
+
+    interrupt: Interrupt
+    on_begin: Callable[[int, int], None] | None = None
+    on_end: Callable[[int, int, Any], None] | None = None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def run_ranges(
+    run: Run, order: Array | None, ranges: Iterable[tuple[int, int]], around: Around, first: int = 0
+) -> Array:
+    """Run a function over ranges of samples, which `order` permutes; the numbers that the last step reported.
+
+    The ranges before number `first` are left out.
+    """
+    on_begin, on_end, interrupt, should_stop = (
+        around.on_begin,
+        around.on_end,
+        around.interrupt,
+        around.should_stop,
+    )
     size = -1
-    for batch, (start, stop) in islice(enumerate(run.data.ranges()), first, None):
+    for batch, (start, stop) in islice(enumerate(ranges), first, None):
         if stop - start != size:
             size = stop - start
             step = run.step(size)
@@ -104,6 +117,28 @@ def run_epoch(
         if interrupt.asked:
             interrupt.check()
         if should_stop():
+            break
+    return numbers
+
+
+def run_each(
+    batches: Iterable[Any], bind: Callable[[Any], Run], around: Around, first: int = 0
+) -> Array | None:
+    """Run each batch as the function it is bound to; the numbers that the last step reported, None without any.
+
+    The batches before number `first` are left out.
+    """
+    numbers = None
+    for number, batch in islice(enumerate(batches), first, None):
+        around.interrupt.check()
+        run = bind(batch)
+        if around.on_begin is not None:
+            around.on_begin(number, run.data.size)
+        numbers = run_once(run)
+        if around.on_end is not None:
+            around.on_end(number, run.data.size, numbers)
+        around.interrupt.check()
+        if around.should_stop():
             break
     return numbers
 
@@ -129,26 +164,20 @@ def run_once(run: Run) -> Array:
     return step.outputs[0]
 
 
-def predict_batches(
-    executable: Executable,
-    name: str,
-    arrays: Sequence[Array],
-    size: int,
-    batch_size: int,
-    interrupt: Interrupt,
-    on_begin: Callable[[int, int], None] | None = None,
-    on_end: Callable[[int, int], None] | None = None,
+def predict_each(
+    batches: Iterable[tuple[Sequence[Array], int]],
+    predict: Callable[[Sequence[Array]], list[Array]],
+    around: Around,
 ) -> list[Array]:
-    """Run a function over batches of its inputs; each output for all samples."""
+    """Predict for batches, each the arrays of the inputs and their size; each output for all samples."""
     parts: list[list[Array]] = []
-    for batch, start in enumerate(range(0, size, batch_size)):
-        count = min(batch_size, size - start)
-        if on_begin is not None:
-            on_begin(batch, count)
-        parts.append(executable.run(name, [array[start : start + batch_size] for array in arrays]))
-        if on_end is not None:
-            on_end(batch, count)
-        interrupt.check()
+    for number, (arrays, size) in enumerate(batches):
+        if around.on_begin is not None:
+            around.on_begin(number, size)
+        parts.append(predict(arrays))
+        if around.on_end is not None:
+            around.on_end(number, size, ())
+        around.interrupt.check()
     if len(parts) == 1:
         return parts[0]
     return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 from kgraph import compiler
-from kgraph.errors import ArgumentTypeError, DataError, NotCompiledError, UnsupportedError, describe
-from kgraph.ir.graph import Input
+from kgraph.errors import ArgumentTypeError, NotCompiledError, UnsupportedError, describe
 from kgraph.ir.types import Array
 from kgraph.keras import optimizers
 from kgraph.keras.callbacks.base import CallbackList, History, flat_callbacks
@@ -19,25 +20,23 @@ from kgraph.keras.training.arguments import (
     check_shuffle,
     is_due,
     old_keyword,
-    refuse_later,
-    shuffled,
+    refuse_beside_batches,
+    step_count,
     unpack_validation,
     verbosity,
     whole_number,
 )
-from kgraph.keras.training.data import count_samples, refuse_batches
-from kgraph.keras.training.feed import Feed, input_arrays, target_arrays
-from kgraph.keras.training.loop import Run, as_logs, interruptible, predict_batches, run_epoch, run_once
+from kgraph.keras.training.batches import is_batches, make_batches, no_batches, unpack_batch
+from kgraph.keras.training.binder import Binder
+from kgraph.keras.training.loop import Around, as_logs, interruptible, predict_each, run_once
 from kgraph.keras.training.objective import check_identifiers, make_objectives
 from kgraph.keras.training.program import Training, trace_predict
-from kgraph.keras.training.weighting import sample_weights
+from kgraph.keras.training.source import ArraySource, Source
+from kgraph.keras.utils.fetching import Fetching
 
 
-class Trainer:
-    """The training methods of `Model`. The semantics are Keras's.
-
-    Arguments that wait for a later version are refused.
-    """
+class Trainer(Binder):
+    """The training methods of `Model`. The semantics are Keras's."""
 
     name: str
     inputs: list[Tensor]
@@ -177,46 +176,77 @@ class Trainer:
         Args: `x`, `y` arrays, lists of arrays or dicts by name; `batch_size` (32); `validation_split` the last
         fraction of the samples, taken before shuffling; `validation_data` (x, y) or (x, y, sample_weight);
         `shuffle` the samples before each epoch, or the batches with "batch"; `class_weight` and `sample_weight`
-        scale the loss; `epochs` is the number of the last epoch when `initial_epoch` is not 0. Raises
-        NotCompiledError before compile, DataError for data that does not fit.
+        scale the loss; `epochs` is the number of the last epoch when `initial_epoch` is not 0.
+
+        `x` and `validation_data` may also come batch by batch, as x, (x, y) or (x, y, sample_weight): from a
+        generator, a `keras.utils.Sequence`, whose batches are shuffled, or another iterable. An epoch is then all
+        there is, or `steps_per_epoch` batches; `validation_steps` says the same of `validation_data`. `workers`
+        threads, or processes with `use_multiprocessing`, fetch up to `max_queue_size` batches ahead, in order; with
+        0 each is fetched when its turn comes, and a generator has one thread at most.
+
+        Raises NotCompiledError before compile, DataError for data that does not fit.
         """
         epochs = old_keyword(kwargs, "nb_epoch", "epochs", epochs)
         if kwargs:
             raise ArgumentTypeError(
                 describe("fit: unknown keyword argument", got=", ".join(kwargs), where=self.name)
             )
-        refuse_later(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         wanted = range(whole_number(initial_epoch, "initial_epoch", 0), whole_number(epochs, "epochs", 0))
+        steps, check_steps = (
+            step_count(steps_per_epoch, "steps_per_epoch"),
+            step_count(validation_steps, "validation_steps"),
+        )
+        fetching = Fetching(workers, max_queue_size, use_multiprocessing)
         level = verbosity(verbose)
         check_shuffle(shuffle)
         check_frequency(validation_freq)
         self._require_compiled()
-        feed = self._feed(x, y, sample_weight)
+        source: Source
         held_out = None
-        if validation_data is not None:
+        if is_batches(x):
+            split = validation_split or None
+            refuse_beside_batches(
+                x, y=y, batch_size=batch_size, sample_weight=sample_weight, validation_split=split
+            )
+            see_first = any(callback.needs_state for callback in flat_callbacks(callbacks))
+            source = self._stream(
+                "train_step", x, steps, fetching, len(wanted), shuffle, class_weight, see_first
+            )
+        else:
+            feed = self._feed(x, y, sample_weight)
+            if validation_data is None and validation_split:
+                feed, held_out = feed.split(validation_split)
+            run = self._bind("train_step", feed.weighted_by_class(class_weight), batch_size)
+            source = ArraySource(
+                run, steps, lambda: self._shuffled(run.data.size, run.data.batch_size, shuffle)
+            )
+        check: Source | None = None
+        if is_batches(validation_data):
+            check = self._stream("eval_step", validation_data, check_steps, fetching, len(wanted))
+        elif validation_data is not None:
             held_out = self._feed(*unpack_validation(validation_data))
-        elif validation_split:
-            feed, held_out = feed.split(validation_split)
-        run = self._bind("train_step", feed.weighted_by_class(class_weight), batch_size)
-        check = held_out and self._bind("eval_step", held_out, validation_batch_size or run.data.batch_size)
+        if held_out is not None:
+            size = validation_batch_size or source.batch_size
+            check = ArraySource(self._bind("eval_step", held_out, size), check_steps)
         names = self._prepare().metrics_names
         self.history = History()
         params = {
-            "batch_size": run.data.batch_size,
+            "batch_size": source.batch_size,
             "epochs": wanted.stop,
-            "steps": run.data.steps,
-            "samples": run.data.size,
+            "steps": source.steps,
+            "samples": source.samples,
             "verbose": level,
             "do_validation": check is not None,
             "metrics": [*names, *(f"val_{name}" for name in names if check is not None)],
         }
         bar = [ProgbarLogger()] if level else []
         hooks = CallbackList([*flat_callbacks(callbacks), *bar, self.history], self, params)
-        self._run_epochs(wanted, run, check, hooks, shuffle, validation_freq)
+        with closing(source), closing(check or source):
+            self._run_epochs(wanted, source, check, hooks, validation_freq)
         return self.history
 
     def _run_epochs(
-        self, epochs: range, run: Run, check: Run | None, hooks: CallbackList, shuffle: Any, frequency: Any
+        self, epochs: range, source: Source, check: Source | None, hooks: CallbackList, frequency: Any
     ) -> None:
         training = self._prepare()
         names = training.metrics_names
@@ -227,15 +257,16 @@ class Trainer:
         hooks.on_train_begin()
         first_epoch, first_batch = self._starts_at
         with interruptible() as interrupt:
+            around = Around(interrupt, on_begin, on_end, lambda: self.stop_training)
             for epoch in range(first_epoch, epochs.stop):
                 self.reset_metrics()
                 training.shuffled_from = None
                 hooks.on_epoch_begin(epoch)
-                order = shuffled(run.data.size, run.data.batch_size, shuffle, training.shuffler)
-                numbers = run_epoch(
-                    run, order, interrupt, on_begin, on_end, lambda: self.stop_training, first_batch
-                )
+                numbers = source.run_epoch(around, first_batch)
                 first_batch = 0
+                if numbers is None:
+                    _end_early(source.kind, epoch - first_epoch)
+                    break
                 logs = as_logs(names, numbers)
                 if check is not None and is_due(frequency, epoch):
                     found = self._evaluate(check, hooks, interrupt)
@@ -245,12 +276,16 @@ class Trainer:
                     break
         hooks.on_train_end(logs)
 
-    def _evaluate(self, run: Run, hooks: CallbackList, interrupt: Any) -> Array:
+    def _evaluate(self, source: Source, hooks: CallbackList, interrupt: Any) -> Array:
         """Run an evaluation step over all batches, with the hooks of testing; the numbers."""
         names = self._prepare().metrics_names
         self.reset_metrics()
         hooks.on_test_begin()
-        numbers = run_epoch(run, None, interrupt, hooks.batch_begin("test"), hooks.batch_end("test", names))
+        source.rewind()
+        around = Around(interrupt, hooks.batch_begin("test"), hooks.batch_end("test", names))
+        numbers = source.run_epoch(around)
+        if numbers is None:
+            raise no_batches(source.kind)
         hooks.on_test_end(as_logs(names, numbers))
         return numbers
 
@@ -273,15 +308,21 @@ class Trainer:
         """The loss and the metrics on data, without training behaviour: one number, or a list as in `metrics_names`.
 
         Regularisers and class weights act in training only, so the loss is that of the outputs and of `add_loss`.
+        `x` may come batch by batch, as in `fit`; of all kinds of data, `steps` batches are used, or all there are.
         Raises NotCompiledError before compile, DataError for data that does not fit.
         """
-        refuse_later(steps=steps)
+        steps, fetching = step_count(steps, "steps"), Fetching(workers, max_queue_size, use_multiprocessing)
         self._require_compiled()
-        run = self._bind("eval_step", self._feed(x, y, sample_weight), batch_size)
+        source: Source
+        if is_batches(x):
+            refuse_beside_batches(x, y=y, batch_size=batch_size, sample_weight=sample_weight)
+            source = self._stream("eval_step", x, steps, fetching)
+        else:
+            source = ArraySource(self._bind("eval_step", self._feed(x, y, sample_weight), batch_size), steps)
         names = self._prepare().metrics_names
-        hooks = self._hooks(callbacks, verbosity(verbose), run.data.steps, run.data.size, names)
-        with interruptible() as interrupt:
-            numbers = self._evaluate(run, hooks, interrupt)
+        hooks = self._hooks(callbacks, verbosity(verbose), source.steps, source.samples, names)
+        with closing(source), interruptible() as interrupt:
+            numbers = self._evaluate(source, hooks, interrupt)
         return as_logs(names, numbers) if return_dict else as_result(numbers)
 
     def predict(
@@ -297,25 +338,50 @@ class Trainer:
     ) -> Any:
         """The outputs for input data, computed in batches: an array, or a list of arrays.
 
-        Raises DataError for data that does not fit, or a number of samples that a stateful model cannot split evenly.
+        `x` may come batch by batch, as in `fit`; of a tuple the first part is used. `steps` is how many batches are
+        used, of all kinds of data. Raises DataError for data that does not fit, or a number of samples that a stateful
+        model cannot split evenly.
         """
-        refuse_later(steps=steps)
+        steps, fetching = step_count(steps, "steps"), Fetching(workers, max_queue_size, use_multiprocessing)
         level = verbosity(verbose)
+        if is_batches(x):
+            refuse_beside_batches(x, batch_size=batch_size)
+            batches = make_batches(x, steps, fetching, most=steps)
+            each = (self._prediction_data(unpack_batch(batch, "x")[0]) for batch in batches.epoch())
+            with closing(batches):
+                return self._predict_each(type(x).__name__, each, callbacks, level, batches.steps, None)
         arrays, size = self._prediction_data(x)
         batch = self._batch_size(batch_size)
         self._check_batch(size, batch)
-        executable = self._predict_executable()
+        size = min(size, batch * (steps or size))
         if not level and not callbacks and size <= batch:
-            outputs = executable.run("predict", [array[:] for array in arrays])
-        else:
-            hooks = self._hooks(callbacks, level, -(-size // batch), size, ())
-            hooks.on_predict_begin()
-            on_begin, on_end = hooks.batch_begin("predict"), hooks.batch_end("predict")
-            with interruptible() as interrupt:
-                outputs = predict_batches(
-                    executable, "predict", arrays, size, batch, interrupt, on_begin, on_end
-                )
-            hooks.on_predict_end()
+            return self._as_given(
+                self._predict_executable().run("predict", [array[:size] for array in arrays])
+            )
+        ranges = ((start, min(start + batch, size)) for start in range(0, size, batch))
+        each = (([array[start:stop] for array in arrays], stop - start) for start, stop in ranges)
+        return self._predict_each("array", each, callbacks, level, -(-size // batch), size)
+
+    def _predict_each(
+        self,
+        kind: str,
+        batches: Iterable[tuple[list[Array], int]],
+        callbacks: Any,
+        level: int,
+        steps: int | None,
+        samples: int | None,
+    ) -> Any:
+        """The outputs for batches of input arrays and their sizes, with the hooks of predicting."""
+        hooks = self._hooks(callbacks, level, steps, samples, ())
+        hooks.on_predict_begin()
+        with interruptible() as interrupt:
+            around = Around(interrupt, hooks.batch_begin("predict"), hooks.batch_end("predict"))
+            outputs = predict_each(
+                batches, lambda arrays: self._predict_executable().run("predict", arrays), around
+            )
+        if not outputs:
+            raise no_batches(kind)
+        hooks.on_predict_end()
         return self._as_given(outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -332,7 +398,7 @@ class Trainer:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _hooks(
-        self, callbacks: Any, level: int, steps: int, samples: int, names: Sequence[str]
+        self, callbacks: Any, level: int, steps: int | None, samples: int | None, names: Sequence[str]
     ) -> CallbackList:
         params = {"steps": steps, "samples": samples, "verbose": level, "metrics": list(names), "epochs": 1}
         return CallbackList([*flat_callbacks(callbacks), *([ProgbarLogger()] if level else [])], self, params)
@@ -370,61 +436,9 @@ class Trainer:
             self.reset_metrics()
         return as_result(run_once(run))
 
-    # -- data
 
-    @property
-    def input_names_fed(self) -> list[str]:
-        """The names of the inputs that data is given for."""
-        return [n for n, t in zip(self.input_names, self.inputs, strict=True) if isinstance(t.value, Input)]
-
-    def _feed(self, x: Any, y: Any, sample_weight: Any) -> Feed:
-        """Data as named arrays, checked. A model without input shape is built from the first data it sees."""
-        inputs = self._inputs_by_name(x)
-        trained = self._prepare().trained
-        return Feed.of(
-            inputs,
-            target_arrays(y, self.output_names, trained),
-            sample_weights(sample_weight, self.output_names, [objective.name for objective in trained]),
-        )
-
-    def _bind(self, kind: str, feed: Feed, batch_size: Any) -> Run:
-        """The compiled step that takes such data, with the data."""
-        size = self._batch_size(batch_size)
-        self._check_batch(feed.size, size)
-        training = self._prepare()
-        traced = training.step(kind, frozenset(feed.weights), feed.target_shapes)
-        data = feed.data(traced, size)
-        return Run(training.executable(traced), kind, data)
-
-    def _inputs_by_name(self, x: Any) -> dict[str, Array]:
-        refuse_batches(x, "input")
-        if not self.inputs:
-            self._build_from_data(x)
-        leaves = [t.value for t in self.inputs if isinstance(t.value, Input)]
-        return input_arrays(x, leaves, self.input_names_fed)
-
-    def _prediction_data(self, x: Any) -> tuple[list[Array], int]:
-        inputs = self._inputs_by_name(x)
-        # A model whose inputs are all tensors that exist already has nothing to feed.
-        size = count_samples(inputs) if inputs else self._fixed_batch_size() or 1
-        return list(inputs.values()), size
-
-    def _fixed_batch_size(self) -> int | None:
-        sizes = [t.dims[0] for t in self.inputs if t.dims and isinstance(t.dims[0], int)]
-        return sizes[0] if sizes else None
-
-    def _batch_size(self, given: Any) -> int:
-        """The batch size asked for; when none is, the fixed one of the model, or 32."""
-        return (self._fixed_batch_size() or 32) if given is None else whole_number(given, "batch_size", 1)
-
-    def _check_batch(self, samples: int, batch: int) -> None:
-        """A model with a fixed batch size takes whole batches of exactly that size."""
-        fixed = self._fixed_batch_size()
-        if fixed is not None and (samples % fixed or batch != fixed):
-            raise DataError(
-                describe(
-                    f"model {self.name} has a fixed batch size",
-                    expected=f"batch_size={fixed} and a multiple of {fixed} samples",
-                    got=f"batch_size={batch} and {samples} samples",
-                )
-            )
+def _end_early(kind: str, epochs: int) -> None:
+    """Warn that there are no more batches after some epochs. Raises DataError when there was none at all."""
+    if not epochs:
+        raise no_batches(kind)
+    warnings.warn(f"the {kind} ended after {epochs} epochs, and training with it", UserWarning, stacklevel=2)

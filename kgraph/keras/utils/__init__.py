@@ -17,7 +17,7 @@ from kgraph.keras.utils.hdf5_matrix import HDF5Matrix
 from kgraph.keras.utils.np_utils import normalize, to_categorical
 from kgraph.keras.utils.progbar import Progbar
 from kgraph.keras.utils.random import set_random_seed
-from kgraph.keras.utils.sequence import Sequence
+from kgraph.keras.utils.sequence import PyDataset, Sequence
 from kgraph.keras.utils.serialization import deserialize_keras_object, serialize_keras_object
 from kgraph.keras.utils.vis_utils import plot_history, plot_model
 from kgraph.lazy import lazy_names
@@ -29,6 +29,7 @@ __all__ = [
     "CustomObjectScope",
     "HDF5Matrix",
     "Progbar",
+    "PyDataset",
     "Sequence",
     "custom_object_scope",
     "data_utils",

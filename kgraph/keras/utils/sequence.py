@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+from kgraph.keras.utils.fetching import Fetching
+
 
 class Sequence(ABC):
     """A data set as numbered batches. A subclass says how many there are and makes the one asked for.
@@ -36,3 +38,34 @@ class Sequence(ABC):
     def __iter__(self) -> Iterator[Any]:
         """The batches of one epoch, in order."""
         return (self[index] for index in range(len(self)))
+
+
+class PyDataset(Sequence):
+    """A `Sequence` in the spelling of Keras 3, which says itself how it wants its batches fetched.
+
+    `fit`, `evaluate` and `predict` then ignore their arguments of the same names. `on_epoch_begin` is called before
+    each epoch. Raises ArgumentError for numbers that make no sense.
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        self.fetching = Fetching(workers, max_queue_size, use_multiprocessing)
+
+    @property
+    def workers(self) -> int:
+        return self.fetching.workers
+
+    @property
+    def use_multiprocessing(self) -> bool:
+        return self.fetching.processes
+
+    @property
+    def max_queue_size(self) -> int:
+        return self.fetching.waiting
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches an epoch has."""
+        return len(self)
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch."""

@@ -12,12 +12,17 @@ if __name__ == "__main__":
     os.environ["JAX_PLATFORMS"] = "cpu"
     import keras
 
-    from tests.keras.training.cases import MODELS, OPTIMIZERS, train
+    from tests.keras.training import cases, streams
 
     results = {
         f"{model}/{optimizer}/{number:02d}": array
-        for model in MODELS
-        for optimizer in OPTIMIZERS
-        for number, array in enumerate(train(keras, model, optimizer))
+        for model in cases.MODELS
+        for optimizer in cases.OPTIMIZERS
+        for number, array in enumerate(cases.train(keras, model, optimizer))
+    }
+    results |= {
+        f"{case}/{number:02d}": array
+        for case in streams.CASES
+        for number, array in enumerate(streams.train(keras, case))
     }
     np.savez(sys.argv[1], **results)

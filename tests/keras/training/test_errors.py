@@ -166,10 +166,16 @@ ARGUMENTS: dict[str, Mistake] = {
         ("validation_freq", "0"),
     ),
     "validation_freq text": (fit(validation_freq="a"), ValueError, ("validation_freq", "'a'")),
-    "steps_per_epoch": (fit(steps_per_epoch=2), NotImplementedError, ("steps_per_epoch", "arrays")),
-    "validation_steps": (fit(validation_steps=2), NotImplementedError, ("validation_steps", "arrays")),
-    "steps": (lambda: regression().evaluate(X, Y, steps=2), NotImplementedError, ("steps", "arrays")),
-    "steps of predict": (lambda: regression().predict(X, steps=2), NotImplementedError, ("steps", "arrays")),
+    "steps_per_epoch": (fit(steps_per_epoch=0), ValueError, ("steps_per_epoch", "1 or more", "0")),
+    "validation_steps": (fit(validation_steps=1.5), ValueError, ("validation_steps", "integer", "1.5")),
+    "steps": (lambda: regression().evaluate(X, Y, steps="2"), ValueError, ("steps", "integer", "'2'")),
+    "steps of predict": (lambda: regression().predict(X, steps=-1), ValueError, ("steps", "1 or more", "-1")),
+    "workers": (fit(generator(), None, workers=-1), ValueError, ("workers", "0 or more", "-1")),
+    "max_queue_size": (
+        fit(generator(), None, max_queue_size=0),
+        ValueError,
+        ("max_queue_size", "1 or more", "0"),
+    ),
     "schedule": (
         fit(callbacks=[LearningRateScheduler(lambda epoch: None)]),
         ValueError,
@@ -226,13 +232,37 @@ DATA: dict[str, Mistake] = {
         ("'classes'", "int32[batch, 1]", "float32[30, 3]"),
     ),
     "labels for a categorical loss": (fit_classes(LABELS), ValueError, ("'classes'", "float32[batch, 3]", "[30, 1]")),
-    "generator": (lambda: regression().fit(generator()), NotImplementedError, ("input", "train_on_batch", "generator")),
-    "Sequence": (lambda: regression().fit(Batches()), NotImplementedError, ("input", "train_on_batch", "Batches")),
-    "generator for two": (lambda: two_by_two().fit(generator()), NotImplementedError, ("input", "generator")),
-    "generator to evaluate": (lambda: regression().evaluate(generator()), NotImplementedError, ("generator",)),
-    "generator to predict": (lambda: regression().predict(generator()), NotImplementedError, ("generator",)),
-    "generator of targets": (fit(y=generator()), NotImplementedError, ("target 'out'", "generator")),
-    "validation generator": (fit(validation_data=generator()), NotImplementedError, ("validation_data", "generator")),
+    "targets beside a generator": (fit(generator()), ValueError, ("y ", "(x, y)", "a generator and y")),
+    "weights beside a Sequence": (
+        fit(Batches(), None, sample_weight=np.ones(N)), ValueError, ("sample_weight", "a Batches and sample_weight"),
+    ),
+    "batch size beside a Sequence": (fit(Batches(), None, batch_size=3), ValueError, ("batch_size", "batches")),
+    "split of a generator": (fit(generator(), None, validation_split=0.1), ValueError, ("validation_split",)),
+    "generator for two": (lambda: two_by_two().fit(generator(), verbose=0), ValueError, ("input", "2: a, b")),
+    "generator of inputs only": (fit((X for _ in range(2)), None), ValueError, ("no target data", "out")),
+    "generator of long tuples": (
+        fit(((X, Y, None, 3) for _ in range(2)), None), ValueError,
+        ("batch of generator", "sample_weight", "tuple of 4"),
+    ),
+    "generator of wrong shapes": (
+        fit(((X[:, :2], Y) for _ in range(2)), None), ValueError, ("input", "float32[batch, 4]", "float32[30, 2]"),
+    ),
+    "empty generator": (fit(iter(()), None), ValueError, ("no batches", "at least one", "tuple_iterator")),
+    "empty generator to evaluate": (lambda: regression().evaluate(iter(())), ValueError, ("no batches",)),
+    "empty generator to predict": (lambda: regression().predict(iter(())), ValueError, ("no batches",)),
+    "batch size to evaluate": (
+        lambda: regression().evaluate(generator(), batch_size=3), ValueError, ("batch_size", "batches"),
+    ),
+    "batch size to predict": (
+        lambda: regression().predict(generator(), batch_size=3), ValueError, ("batch_size", "batches"),
+    ),
+    "generator of targets": (fit(y=generator()), ValueError, ("target 'out'", "arrays", "generator")),
+    "generator of inputs to one batch": (
+        lambda: regression().train_on_batch(generator()), ValueError, ("input", "arrays", "generator"),
+    ),
+    "arrays to fit_generator": (
+        lambda: regression().fit_generator(X), TypeError, ("fit_generator", "a generator or a Sequence", "ndarray"),
+    ),
     "a tensor": (fit(keras.Input((4,))), NotImplementedError, ("input", "Tensor")),
     "indices": (
         lambda: keras.Sequential([L.Embedding(5, 3, input_length=2, name="words")]).predict(np.full((3, 2), 9)),
@@ -313,15 +343,6 @@ def test_a_mistake_gets_one_clear_error(name: str) -> None:
     for word in words:
         assert word in text[at:], f"{word!r} is not in the rest of:\n{text}"
         at = text.index(word, at) + len(word)
-
-
-METHODS = ("fit_generator", "evaluate_generator", "predict_generator")
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_methods_that_wait_say_what_to_use_instead(name: str) -> None:
-    with pytest.raises(NotImplementedError, match=rf"{name} is not there yet(.|\n)*expected: \w"):
-        getattr(regression(), name)("file", anything=1)
 
 
 def test_a_model_trains_on_after_every_mistake_with_data() -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kgraph import keras
+from tests.keras.training import streams
 from tests.keras.training.cases import MODELS, OPTIMIZERS, train
 from tests.oracle import needs_jax
 
@@ -49,9 +50,20 @@ def test_trajectory_of_large_recurrent_weights(
     assert_same_trajectory(reference, "lstm", "adam")
 
 
+@needs_jax
+@pytest.mark.parametrize("case", streams.CASES)
+def test_trajectory_on_batches_that_come_one_by_one(reference: Mapping[str, np.ndarray], case: str) -> None:
+    assert_same(streams.train(keras, case), reference, case, 1e-6)
+
+
 def assert_same_trajectory(reference: Mapping[str, np.ndarray], model: str, optimizer: str) -> None:
-    found = train(keras, model, optimizer)
-    wanted = [reference[key] for key in sorted(reference) if key.startswith(f"{model}/{optimizer}/")]
+    assert_same(train(keras, model, optimizer), reference, f"{model}/{optimizer}", 1e-4)
+
+
+def assert_same(
+    found: Sequence[np.ndarray], reference: Mapping[str, np.ndarray], case: str, tolerance: float
+) -> None:
+    wanted = [reference[key] for key in sorted(reference) if key.startswith(f"{case}/")]
     assert wanted
     for mine, theirs in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
