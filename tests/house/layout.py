@@ -42,10 +42,12 @@ LAZY = frozenset({"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib"}
 ON_DEMAND = frozenset(
     {
         "importlib.metadata",
+        "concurrent.futures",
         "hashlib",
         "kgraph.keras.saving.api",
         "kgraph.keras.saving.outline",
         "kgraph.keras.utils.download",
+        "multiprocessing",
     }
 )
 """What few programs need: not loaded by `import kgraph` either."""

@@ -181,8 +181,9 @@ class Trainer(Binder):
         `x` and `validation_data` may also come batch by batch, as x, (x, y) or (x, y, sample_weight): from a
         generator, a `keras.utils.Sequence`, whose batches are shuffled, or another iterable. An epoch is then all
         there is, or `steps_per_epoch` batches; `validation_steps` says the same of `validation_data`. `workers`
-        threads, or processes with `use_multiprocessing`, fetch up to `max_queue_size` batches ahead, in order; with
-        0 each is fetched when its turn comes, and a generator has one thread at most.
+        threads fetch up to `max_queue_size` batches ahead, in order; with 0 each is fetched when its turn comes, and a
+        generator has one thread at most. With `use_multiprocessing` they are processes, which get a Sequence pickled
+        and import the program anew: what that does by itself must stand behind `if __name__ == "__main__":`.
 
         Raises NotCompiledError before compile, DataError for data that does not fit.
         """

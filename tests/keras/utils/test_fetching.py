@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,7 +72,8 @@ def test_no_more_is_fetched_than_may_wait(workers: int, ahead: int) -> None:
     assert list(islice(source, 2)) == [0, 1]
     time.sleep(0.05)
     assert 2 <= len(fetched) <= 2 + ahead
-    source.close()  # type: ignore[attr-defined]  # it is a generator
+    if isinstance(source, Generator):
+        source.close()
     seen = len(fetched)
     time.sleep(0.05)
     assert len(fetched) == seen, "a closed source fetches nothing"
@@ -103,6 +107,47 @@ def test_an_error_comes_when_the_turn_of_its_batch_does(way: str) -> None:
     assert list(islice(source, 2)) == [0, 1]
     with pytest.raises(OSError, match="the disk is gone"):
         next(source)
+
+
+def test_what_processes_cannot_get_is_refused() -> None:
+    class Local:
+        def __getitem__(self, index: int) -> int:
+            return index
+
+    with pytest.raises(
+        ValueError, match=r"cannot be pickled\n(.|\n)*without use_multiprocessing(.|\n)*Local"
+    ):
+        next(WAYS["processes"].indexed(Local(), range(3)))
+
+
+PROGRAM = """
+from kgraph.keras.utils.fetching import Fetching
+
+class Numbers:
+    def __getitem__(self, index):
+        return index
+
+print(list(Fetching(2, processes=True).indexed(Numbers(), range(3))))
+"""
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_program_that_starts_processes_stands_behind_a_guard(tmp_path: Path, guarded: bool) -> None:
+    head, _, work = PROGRAM.rpartition("\n\n")
+    guard = 'if __name__ == "__main__":\n    ' if guarded else ""
+    (tmp_path / "program.py").write_text(f"{head}\n\n{guard}{work}")
+    command = [sys.executable, str(tmp_path / "program.py")]
+    root = str(Path(__file__).resolve().parents[3])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": root}
+    )
+    if guarded:
+        assert (done.returncode, done.stdout) == (0, "[0, 1, 2]\n"), done.stderr
+    else:
+        assert done.returncode == 1
+        assert "DataError: a process that fetches batches is gone\n" in done.stderr
+        assert "  expected: " in done.stderr
+        assert "__main__" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [{"workers": -1}, {"workers": 1.5}, {"workers": True}, {"waiting": 0}])
