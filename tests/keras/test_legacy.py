@@ -50,6 +50,18 @@ SPELLINGS: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = [
         lambda ns: ns.Conv1D(4, 3, strides=2),
     ),
     (
+        lambda ns: ns.LocallyConnected1D(nb_filter=4, filter_length=3, subsample_length=2, bias=False),
+        lambda ns: ns.LocallyConnected1D(4, 3, strides=2, use_bias=False),
+    ),
+    (
+        lambda ns: ns.LocallyConnected2D(
+            4, nb_row=3, nb_col=2, border_mode="valid", subsample=(2, 1), dim_ordering="th", init="uniform"
+        ),
+        lambda ns: ns.LocallyConnected2D(
+            4, (3, 2), (2, 1), data_format="channels_first", kernel_initializer="uniform"
+        ),
+    ),
+    (
         lambda ns: ns.MaxPooling1D(pool_length=3, stride=2, border_mode="same"),
         lambda ns: ns.MaxPooling1D(3, strides=2, padding="same"),
     ),

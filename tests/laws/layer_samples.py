@@ -161,6 +161,27 @@ def separable() -> Iterator[Sample]:
     )
 
 
+def local() -> Iterator[Sample]:
+    steps, first = floats(BATCH, 7, 3), "channels_first"
+    yield from _simple("LocallyConnected1D", steps, filters=4, kernel_size=3, in_keras=False)
+    yield from _simple(
+        "LocallyConnected1D", steps, filters=4, kernel_size=2, strides=2, data_format=first, in_keras=False
+    )
+    yield from _simple(
+        "LocallyConnected2D", IMAGE, filters=3, kernel_size=(3, 2), strides=(2, 1), in_keras=False
+    )
+    yield from _simple(
+        "LocallyConnected2D",
+        IMAGE_FIRST,
+        filters=3,
+        kernel_size=2,
+        data_format=first,
+        activation="relu",
+        in_keras=False,
+    )
+    yield from _simple("LocallyConnected2D", IMAGE, filters=3, kernel_size=3, use_bias=False, in_keras=False)
+
+
 def pooling() -> Iterator[Sample]:
     shapes = {1: (BATCH, 7, 3), 2: (BATCH, 7, 6, 2), 3: (BATCH, 4, 5, 4, 2)}
     for axes, shape in shapes.items():
@@ -337,7 +358,7 @@ def wrappers() -> Iterator[Sample]:
 SAMPLES = [
     sample
     for family in (
-        core, noise, convolution, separable, pooling, resizing, normalization, embedding, activations, merging,
+        core, noise, convolution, separable, local, pooling, resizing, normalization, embedding, activations, merging,
         recurrent, wrappers,
     )
     for sample in family()

@@ -46,6 +46,12 @@ each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 # Bases, and layers that have no configuration of their own to sample.
 ABSTRACT = {"Layer", "InputLayer", "Wrapper"}
 
+# Layers that must know every size of what they are called on.
+WHOLE = (
+    layers.Flatten, layers.Reshape, layers.PReLU, layers.TimeDistributed, layers.LocallyConnected1D,
+    layers.LocallyConnected2D,
+)  # fmt: skip
+
 
 class Traced:
     """A layer applied to placeholders for the arrays of a sample, and the function that came of it."""
@@ -100,7 +106,7 @@ def _variable(shape: tuple[int, ...], keep: int) -> Shape:
 
 
 def _kept_axis(layer: Any, array: Array) -> int:
-    if isinstance(layer, layers.Flatten | layers.Reshape | layers.PReLU | layers.TimeDistributed):
+    if isinstance(layer, WHOLE):
         return 0
     if getattr(layer, "data_format", "") == "channels_first":
         return 1

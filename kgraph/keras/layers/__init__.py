@@ -38,6 +38,7 @@ from kgraph.keras.layers.core import (
 from kgraph.keras.layers.embeddings import Embedding
 from kgraph.keras.layers.input import Input, InputLayer
 from kgraph.keras.layers.legacy_merge import Merge, merge
+from kgraph.keras.layers.local import LocallyConnected1D, LocallyConnected2D
 from kgraph.keras.layers.merge import (
     Add,
     Average,
@@ -190,6 +191,8 @@ __all__ = [
     "Lambda",
     "Layer",
     "LeakyReLU",
+    "LocallyConnected1D",
+    "LocallyConnected2D",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",

@@ -58,10 +58,10 @@ class Biased(Parametric):
         """`x` in the dtype of the weights: images may come as bytes, tables as integers."""
         return cast(x, self.dtype)
 
-    def make_bias(self, size: int) -> None:
+    def make_bias(self, *shape: int) -> None:
         """Create the weight `bias`, if there is to be one."""
         if self.use_bias:
-            self.bias = self.make("bias", (size,))
+            self.bias = self.make("bias", shape)
 
     def with_bias(self, product: Value, axis: int = -1) -> Value:
         """`product` with the bias added along `axis`."""

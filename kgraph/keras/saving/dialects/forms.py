@@ -81,6 +81,9 @@ _SPATIAL_DROPOUT = Form(
     foreign=_frozen(noise_shape=None),
 )
 
+# The weights of tf.keras are laid out as this says; ours are always those of 1, which is its default.
+_LAYOUT = _frozen(implementation=_ANY)
+
 LAYERS: Mapping[str, Form] = _frozen(
     AlphaDropout=Form(newer=_SEED),
     AveragePooling1D=Form(before=_1D),
@@ -108,6 +111,8 @@ LAYERS: Mapping[str, Form] = _frozen(
     GRUCell=Form(foreign=_RECURRENT, newer=_SEED, dropped=_GATES, before=_frozen(reset_after=False)),
     InputLayer=Form(renamed=_frozen(batch_shape="batch_input_shape", input_dtype="dtype")),
     LeakyReLU=Form(keras2=_frozen(negative_slope="alpha"), renamed=_frozen(alpha="negative_slope")),
+    LocallyConnected1D=Form(newer=_LAYOUT, before=_1D, module=None),
+    LocallyConnected2D=Form(newer=_LAYOUT, module=None),
     LSTM=Form(foreign=_RECURRENT, newer=_STEPS, dropped=_GATES),
     LSTMCell=Form(foreign=_RECURRENT, newer=_SEED, dropped=_GATES),
     MaxPooling1D=Form(before=_1D),
