@@ -275,11 +275,11 @@ class SimpleRnn(Recurrent):
         yield cls.example(cls(reverse=True, steps="counted"))
 
 
-def lstm_step(z: Value, c: Value, squash: Activation, gate: Activation) -> list[Value]:
+def lstm_step(z: Value, c: Value, squash: Activation, gate: Activation, axis: int = -1) -> list[Value]:
     """The states after one step of an `Lstm`, from z = x_t kernel + h recurrent + bias [B, 4u] and c [B, u]; any
-    activations will do.
+    activations will do. The gates may stand side by side on another axis than the last.
     """
-    i, f, g, o = split(z, [_units(c.type, -1)] * 4, -1)
+    i, f, g, o = split(z, [_units(c.type, axis)] * 4, axis)
     new_c = add(mul(gate(f), c), mul(gate(i), squash(g)))
     return [mul(gate(o), squash(new_c)), new_c]
 

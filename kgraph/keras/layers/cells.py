@@ -7,7 +7,7 @@ activations and nothing of the state is dropped on the way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -22,10 +22,10 @@ from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.config import extends, parameters_of
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.layers.noise import Salted
-from kgraph.keras.layers.parameters import Parametric
+from kgraph.keras.layers.parameters import Kernel
 from kgraph.keras.layers.registry import deserialize, serialize
 from kgraph.keras.legacy import legacy
-from kgraph.keras.tensor import Tensor, Variable, as_value
+from kgraph.keras.tensor import Tensor, as_value
 from kgraph.ops.base import as_value as as_operand
 from kgraph.ops.elementwise import add, mul
 from kgraph.ops.linalg import matmul
@@ -34,8 +34,8 @@ from kgraph.ops.random import RNG, RandomBernoulli
 from kgraph.ops.recurrent import ACTIVATIONS, gru, gru_step, lstm, lstm_step, simple_rnn
 from kgraph.ops.shape import index_axis
 
-# The activations that the ops for whole sequences know, by function.
-_FUSED = MappingProxyType({getattr(activations, name): name for name in ACTIVATIONS})
+ELEMENTWISE = MappingProxyType({getattr(activations, name): name for name in ACTIVATIONS})
+"""The activations that the ops for whole sequences know, by function: all are element by element."""
 
 old_spellings = legacy(
     units="output_dim",
@@ -53,15 +53,103 @@ old_spellings = legacy(
 """The decorator for the Keras 1 spellings of recurrent layers and cells."""
 
 
-class Cell(Salted, Parametric):
-    """Base of the built-in cells, and the arguments that they share.
+class Cell(Salted, Kernel):
+    """Base of the built-in cells. Everything is given by name, as the subclasses have it.
 
     `dropout` drops elements of the inputs, `recurrent_dropout` of the state where it enters a product; both drop the
     same ones at every step (Gal and Ghahramani, "Dropout in recurrent neural networks", 2016) and for all gates.
-    Weights: kernel [n, gates * units], recurrent_kernel [units, gates * units], bias.
+    Weights: kernel and recurrent_kernel, whose last axis has `gates * width`; bias.
     """
 
     gates: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        *,
+        recurrent_initializer: Any,
+        recurrent_regularizer: Any,
+        recurrent_constraint: Any,
+        dropout: float,
+        recurrent_dropout: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.prescribe("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        self.dropout = fraction(dropout, "dropout", below=1)
+        self.recurrent_dropout = fraction(recurrent_dropout, "recurrent_dropout", below=1)
+        self.begin()
+
+    @property
+    def width(self) -> int:
+        """How many numbers a gate has: at each place, where there are places."""
+        raise NotImplementedError
+
+    @property
+    def noisy(self) -> bool:
+        """Whether training differs from inference."""
+        return bool(self.dropout or self.recurrent_dropout)
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        return (self.gates * self.width,)
+
+    def make_weights(self, kernel: tuple[int, ...], recurrent: tuple[int, ...]) -> None:
+        """Create the weights; the shapes are those of the kernels but for the last axis."""
+        self.kernel = self.make("kernel", (*kernel, self.gates * self.width))
+        self.recurrent_kernel = self.make(
+            "recurrent_kernel", (*recurrent, self.gates * self.width), stem="recurrent"
+        )
+        self.make_bias(*self.bias_shape)
+        self.built = True
+
+    def begin(self) -> None:
+        """Choose anew what is dropped, once for all the steps of a sequence."""
+        self._salts = (self.salt(), self.salt())
+
+    def call(self, inputs: Tensor, states: Any, training: Any = None) -> tuple[Tensor, list[Tensor]]:
+        """One step. What `training` says must be settled: `RNN` traces both phases."""
+        x, old = inputs.value, [as_value(state, inputs.dtype) for state in flatten(states)]
+        z = self.project(self.thinned(x, x.shape, training))
+        new = self.step(z, old, self.seen(old[0], training))
+        return Tensor(new[0]), [Tensor(value) for value in new]
+
+    def thinned(self, x: Value, shape: tuple[Dim, ...], training: Any) -> Value:
+        """The inputs as the product sees them, of which `dropout` drops the same ones along axes where `shape` is 1."""
+        return mul(x, self._kept(0, shape, self.dropout, x.dtype)) if training and self.dropout else x
+
+    def seen(self, h: Value, training: Any) -> Value:
+        """The state as the product sees it."""
+        if not training or not self.recurrent_dropout:
+            return h
+        return mul(h, self._kept(1, h.shape, self.recurrent_dropout, h.dtype))
+
+    def project(self, x: Value) -> Value:
+        """x kernel + bias."""
+        raise NotImplementedError
+
+    def recur(self, h: Value) -> Value:
+        """h recurrent_kernel."""
+        raise NotImplementedError
+
+    def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:
+        """The new states from z = x kernel + bias; products take `seen` for the first state."""
+        raise NotImplementedError
+
+    def as_op(self, activation: Any) -> Callable[[Value], Value]:
+        """A function of tensors as one of values."""
+        return lambda value: activation(Tensor(value)).value
+
+    def _kept(self, which: int, shape: tuple[Dim, ...], rate: float, dtype: str) -> Value:
+        """1 / (1 - rate) for what is kept, 0 for what is dropped."""
+        kept = RandomBernoulli(shape, self._salts[which], 1 - rate)(RNG)
+        return where(kept, as_operand(1 / (1 - rate), dtype), as_operand(0.0, dtype))
+
+
+class DenseCell(Cell):
+    """A cell of `units` numbers per gate, and the arguments that such cells share.
+
+    Weights: kernel [n, gates * units], recurrent_kernel [units, gates * units], bias.
+    """
 
     @old_spellings
     def __init__(
@@ -83,17 +171,28 @@ class Cell(Salted, Parametric):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
+        )
         self.units = positive_int(units, "units")
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.prescribe("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
-        self.prescribe("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
-        self.prescribe("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.dropout = fraction(dropout, "dropout", below=1)
-        self.recurrent_dropout = fraction(recurrent_dropout, "recurrent_dropout", below=1)
-        self.bias: Variable | None = None
-        self.begin()
+
+    @property
+    def width(self) -> int:
+        return self.units
 
     @property
     def state_size(self) -> Any:
@@ -104,59 +203,30 @@ class Cell(Salted, Parametric):
     def output_size(self) -> int:
         return self.units
 
-    @property
-    def noisy(self) -> bool:
-        """Whether training differs from inference."""
-        return bool(self.dropout or self.recurrent_dropout)
-
-    @property
-    def bias_shape(self) -> tuple[int, ...]:
-        return (self.gates * self.units,)
-
     def build(self, input_shape: Any) -> None:
-        self.kernel = self.make("kernel", (input_shape[-1], self.gates * self.units))
-        self.recurrent_kernel = self.make(
-            "recurrent_kernel", (self.units, self.gates * self.units), stem="recurrent"
-        )
-        self.bias = self.make("bias", self.bias_shape) if self.use_bias else None
-        self.built = True
+        self.make_weights((input_shape[-1],), (self.units,))
 
-    def begin(self) -> None:
-        """Choose anew what is dropped, once for all the steps of a sequence."""
-        self._salts = (self.salt(), self.salt())
+    def project(self, x: Value) -> Value:
+        z, bias = matmul(x, self.kernel.value), self.biases[0]
+        return z if bias is None else add(z, bias)
 
-    def call(self, inputs: Tensor, states: Any, training: Any = None) -> tuple[Tensor, list[Tensor]]:
-        """One step. What `training` says must be settled: `RNN` traces both phases."""
-        x, old = inputs.value, [as_value(state, inputs.dtype) for state in flatten(states)]
-        seen = None
-        if training and self.dropout:
-            x = mul(x, self._kept(0, x.shape, self.dropout, x.dtype))
-        if training and self.recurrent_dropout:
-            seen = mul(old[0], self._kept(1, old[0].shape, self.recurrent_dropout, x.dtype))
-        z = matmul(x, self.kernel.value)
-        outer_bias = self.biases[0]
-        new = self.step(z if outer_bias is None else add(z, outer_bias), old, seen)
-        return Tensor(new[0]), [Tensor(value) for value in new]
+    def recur(self, h: Value) -> Value:
+        return matmul(h, self.recurrent_kernel.value)
 
     @property
     def biases(self) -> tuple[Value | None, Value | None]:
         """The bias of the product with the inputs, and that of the product with the state."""
         return (None if self.bias is None else self.bias.value), None
 
-    def step(self, z: Value, states: list[Value], seen: Value | None) -> list[Value]:
-        """The new states from z = x kernel + bias; products take `seen` for the first state where it is given."""
-        raise NotImplementedError
-
     def sequence(
         self, x: Value, states: Sequence[Value], mask: Value | None, reverse: bool, training: Any
     ) -> tuple[Value, ...] | None:
         """(outputs [B, T, units], last states) over x [B, T, n] by one op, or None when no op does that."""
         functions = self.functions
-        if (training and self.recurrent_dropout) or any(f not in _FUSED for f in functions.values()):
+        if (training and self.recurrent_dropout) or any(f not in ELEMENTWISE for f in functions.values()):
             return None
-        if training and self.dropout:
-            x = mul(x, self._kept(0, (x.shape[0], 1, x.shape[2]), self.dropout, x.dtype))
-        names = {key: _FUSED[function] for key, function in functions.items()}
+        x = self.thinned(x, (x.shape[0], 1, x.shape[2]), training)
+        names = {key: ELEMENTWISE[function] for key, function in functions.items()}
         bias = None if self.bias is None else self.bias.value
         kernels = (self.kernel.value, self.recurrent_kernel.value)
         return self.fused(x, *kernels, bias, *states, mask=mask, reverse=reverse, **names)
@@ -170,28 +240,22 @@ class Cell(Salted, Parametric):
         """The op for a whole sequence."""
         raise NotImplementedError
 
-    def _kept(self, which: int, shape: tuple[Dim, ...], rate: float, dtype: str) -> Value:
-        """1 / (1 - rate) for what is kept, 0 for what is dropped."""
-        kept = RandomBernoulli(shape, self._salts[which], 1 - rate)(RNG)
-        return where(kept, as_operand(1 / (1 - rate), dtype), as_operand(0.0, dtype))
 
-
-class SimpleRNNCell(Cell):
+class SimpleRNNCell(DenseCell):
     """h' = activation(x kernel + h recurrent_kernel + bias). Elman, "Finding structure in time", 1990."""
 
-    def step(self, z: Value, states: list[Value], seen: Value | None) -> list[Value]:
-        h = states[0] if seen is None else seen
-        return [as_op(self.activation)(add(z, matmul(h, self.recurrent_kernel.value)))]
+    def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:
+        return [self.as_op(self.activation)(add(z, self.recur(seen)))]
 
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         return simple_rnn(*operands, **options)
 
 
-class GatedCell(Cell):
+class GatedCell(DenseCell):
     """A cell whose gates have an activation of their own. `implementation` is accepted and has no effect."""
 
     @old_spellings
-    @extends(Cell.__init__)
+    @extends(DenseCell.__init__)
     def __init__(
         self,
         units: int,
@@ -237,21 +301,39 @@ class GRUCell(GatedCell):
             return None, Constant(np.zeros(3 * self.units, self.kernel.dtype))
         return index_axis(self.bias.value, 0, 0), index_axis(self.bias.value, 0, 1)
 
-    def step(self, z: Value, states: list[Value], seen: Value | None) -> list[Value]:
-        squash, gate = as_op(self.activation), as_op(self.recurrent_activation)
+    def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:
+        squash, gate = self.as_op(self.activation), self.as_op(self.recurrent_activation)
         return gru_step(z, states, self.recurrent_kernel.value, squash, gate, self.biases[1], seen)
 
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         return gru(*operands, reset_after=self.reset_after, **options)
 
 
-class LSTMCell(GatedCell):
-    """Long short-term memory; `kgraph.ops.recurrent.Lstm` has the formula. Hochreiter and Schmidhuber, 1997.
+class LongShort(Cell):
+    """Long short-term memory, whatever its products are; `kgraph.ops.recurrent.Lstm` has the formula.
 
     With `unit_forget_bias` the bias of the forget gate starts at 1 (Jozefowicz et al., 2015).
     """
 
     gates = 4
+    gate_axis: ClassVar[int] = -1
+    recurrent_activation: Any
+    unit_forget_bias: bool
+
+    def make_weights(self, kernel: tuple[int, ...], recurrent: tuple[int, ...]) -> None:
+        super().make_weights(kernel, recurrent)
+        if self.bias is not None and self.unit_forget_bias:
+            start = self.bias.numpy().copy()
+            start[self.width : 2 * self.width] = 1.0
+            self.bias.variable.storage.write(start)
+
+    def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:
+        squash, gate = self.as_op(self.activation), self.as_op(self.recurrent_activation)
+        return lstm_step(add(z, self.recur(seen)), states[1], squash, gate, self.gate_axis)
+
+
+class LSTMCell(LongShort, GatedCell):
+    """Long short-term memory. Hochreiter and Schmidhuber, 1997."""
 
     @old_spellings
     @extends(GatedCell.__init__)
@@ -262,18 +344,6 @@ class LSTMCell(GatedCell):
     @property
     def state_size(self) -> list[int]:
         return [self.units, self.units]
-
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        if self.bias is not None and self.unit_forget_bias:
-            start = self.bias.numpy().copy()
-            start[self.units : 2 * self.units] = 1.0
-            self.bias.variable.storage.write(start)
-
-    def step(self, z: Value, states: list[Value], seen: Value | None) -> list[Value]:
-        squash, gate = as_op(self.activation), as_op(self.recurrent_activation)
-        h = states[0] if seen is None else seen
-        return lstm_step(add(z, matmul(h, self.recurrent_kernel.value)), states[1], squash, gate)
 
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         return lstm(*operands, **options)
@@ -330,11 +400,6 @@ class StackedRNNCells(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> StackedRNNCells:
         return cls(**{**config, "cells": [deserialize(cell, custom_objects) for cell in config["cells"]]})
-
-
-def as_op(activation: Any) -> Any:
-    """A function of tensors as one of values."""
-    return lambda value: activation(Tensor(value)).value
 
 
 def check_cell(cell: Any) -> None:
