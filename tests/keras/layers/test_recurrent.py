@@ -151,11 +151,12 @@ def test_recurrent_dropout_drops_the_same_of_the_state_at_every_step(layer_class
     x = np.ones((4, 5, 8), "float32")
     first = values(lambda t: [layer(t)], x, training=True, static=True)[0]
     calm = values(lambda t: [layer(t)], x, static=True)[0]
-    np.testing.assert_allclose(first[:, 0], calm[:, 0], rtol=1e-5)  # the first state is zero: nothing to drop
+    # The first state is zero: nothing to drop. Weights are drawn anew each time, and outputs may be close to zero.
+    np.testing.assert_allclose(first[:, 0], calm[:, 0], rtol=1e-5, atol=1e-6)
     assert np.abs(first[:, 1:] - calm[:, 1:]).max() > 1e-4
     layer.cell.recurrent_dropout = 0.0
     np.testing.assert_allclose(
-        values(lambda t: [layer(t)], x, training=True, static=True)[0], calm, rtol=1e-5
+        values(lambda t: [layer(t)], x, training=True, static=True)[0], calm, rtol=1e-5, atol=1e-6
     )
 
 
