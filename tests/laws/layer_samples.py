@@ -316,6 +316,51 @@ def recurrent() -> Iterator[Sample]:
     )
 
 
+def convolutional_recurrent() -> Iterator[Sample]:
+    films, films_first = floats(BATCH, 4, 6, 5, 2), floats(BATCH, 4, 2, 6, 5)
+    first = "channels_first"
+    last: dict[str, Any] = {
+        "filters": 3,
+        "kernel_size": (3, 2),
+        "return_sequences": True,
+        "return_state": True,
+    }
+    name = "ConvLSTM2D"
+    yield from _simple(name, films, filters=3, kernel_size=2)
+    yield from _simple(name, films, padding="same", **last)
+    yield from _simple(name, films, padding="same", strides=(2, 1), go_backwards=True, **last)
+    yield from _simple(name, films, dilation_rate=2, use_bias=False, **last)
+    yield from _simple(name, films, activation="softmax", recurrent_activation="hard_sigmoid", **last)
+    yield from _simple(name, films, unit_forget_bias=False, dropout=0.3, recurrent_dropout=0.4, **last)
+    yield from _simple(name, films, stateful=True, batch=BATCH, **last)
+    yield from _simple(name, films_first, data_format=first, **last)
+    yield from _simple(
+        name, films_first, data_format=first, padding="same", strides=2, go_backwards=True, **last
+    )
+    # Keras's numpy backend broadcasts a mask against states as if these were vectors.
+    for mask in (some(BATCH, 4), late(BATCH, 4)):
+        masked: dict[str, Any] = {"call": {"mask": mask}, "in_keras": False}
+        for extra in ({}, {"go_backwards": True}, {"zero_output_for_mask": True}):
+            yield from _simple(name, films, **last, **extra, **masked)
+        yield from _simple(name, films_first, filters=2, kernel_size=2, data_format=first, **masked)
+    states = [floats(BATCH, 4, 4, 3, seed=5), floats(BATCH, 4, 4, 3, seed=6)]
+    yield from _simple(name, films, call={"initial_state": states}, **last)
+    yield from _simple("ConvLSTM1D", floats(BATCH, 4, 6, 2), filters=3, kernel_size=3)
+    yield from _simple("ConvLSTM1D", floats(BATCH, 4, 2, 6), filters=3, kernel_size=2, data_format=first)
+    yield from _simple("ConvLSTM3D", floats(BATCH, 3, 4, 3, 4, 2), filters=2, kernel_size=2, padding="same")
+    yield Sample(
+        "ConvRNN2D(ConvLSTM2DCell)",
+        lambda ns: ns.ConvRNN2D(ns.ConvLSTM2DCell(3, 2, data_format=first), return_sequences=True),
+        (films_first,),
+        in_keras=False,
+    )
+    yield Sample(
+        "Bidirectional(ConvLSTM2D)",
+        lambda ns: ns.Bidirectional(ns.ConvLSTM2D(2, 3, return_sequences=True)),
+        (films,),
+    )
+
+
 def wrappers() -> Iterator[Sample]:
     frames = floats(BATCH, 3, 6, 5, 2)
     yield Sample("TimeDistributed(Dense)", lambda ns: ns.TimeDistributed(ns.Dense(2)), (SEQUENCE,))
@@ -359,7 +404,7 @@ SAMPLES = [
     sample
     for family in (
         core, noise, convolution, separable, local, pooling, resizing, normalization, embedding, activations, merging,
-        recurrent, wrappers,
+        recurrent, convolutional_recurrent, wrappers,
     )
     for sample in family()
 ]  # fmt: skip

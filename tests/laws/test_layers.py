@@ -106,8 +106,10 @@ def _variable(shape: tuple[int, ...], keep: int) -> Shape:
 
 
 def _kept_axis(layer: Any, array: Array) -> int:
-    if isinstance(layer, WHOLE):
+    if isinstance(layer, WHOLE) or (isinstance(layer, layers.ConvRNN2D) and layer.stateful):
         return 0
+    if isinstance(layer, layers.RNN):
+        return layer.feature_axis
     if getattr(layer, "data_format", "") == "channels_first":
         return 1
     axis = getattr(layer, "axis", -1)

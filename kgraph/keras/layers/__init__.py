@@ -24,6 +24,13 @@ from kgraph.keras.layers.convolutional import (
     Deconvolution2D,
     Deconvolution3D,
 )
+from kgraph.keras.layers.convolutional_recurrent import (
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM2DCell,
+    ConvLSTM3D,
+    ConvRNN2D,
+)
 from kgraph.keras.layers.core import (
     Activation,
     ActivityRegularization,
@@ -149,6 +156,11 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM2DCell",
+    "ConvLSTM3D",
+    "ConvRNN2D",
     "Convolution1D",
     "Convolution2D",
     "Convolution2DTranspose",

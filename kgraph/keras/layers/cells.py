@@ -34,8 +34,8 @@ from kgraph.ops.random import RNG, RandomBernoulli
 from kgraph.ops.recurrent import ACTIVATIONS, gru, gru_step, lstm, lstm_step, simple_rnn
 from kgraph.ops.shape import index_axis
 
-ELEMENTWISE = MappingProxyType({getattr(activations, name): name for name in ACTIVATIONS})
-"""The activations that the ops for whole sequences know, by function: all are element by element."""
+# The activations that the ops for whole sequences know, by function.
+_FUSED = MappingProxyType({getattr(activations, name): name for name in ACTIVATIONS})
 
 old_spellings = legacy(
     units="output_dim",
@@ -223,10 +223,10 @@ class DenseCell(Cell):
     ) -> tuple[Value, ...] | None:
         """(outputs [B, T, units], last states) over x [B, T, n] by one op, or None when no op does that."""
         functions = self.functions
-        if (training and self.recurrent_dropout) or any(f not in ELEMENTWISE for f in functions.values()):
+        if (training and self.recurrent_dropout) or any(f not in _FUSED for f in functions.values()):
             return None
         x = self.thinned(x, (x.shape[0], 1, x.shape[2]), training)
-        names = {key: ELEMENTWISE[function] for key, function in functions.items()}
+        names = {key: _FUSED[function] for key, function in functions.items()}
         bias = None if self.bias is None else self.bias.value
         kernels = (self.kernel.value, self.recurrent_kernel.value)
         return self.fused(x, *kernels, bias, *states, mask=mask, reverse=reverse, **names)

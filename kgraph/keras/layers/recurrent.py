@@ -51,6 +51,8 @@ class RNN(Layer):
     """
 
     supports_masking = True
+    input_rank: ClassVar[int | None] = None
+    """The rank of the input, where only one will do."""
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class RNN(Layer):
         self.stateful = bool(stateful)
         self.unroll = bool(unroll)
         self.zero_output_for_mask = bool(zero_output_for_mask)
-        self.input_spec = InputSpec(min_ndim=3)
+        self.input_spec = InputSpec(ndim=self.input_rank, min_ndim=3)
         self.states: list[Variable] = []
         self._constant_shapes: list[Any] = []
         if not self._trainable:
@@ -86,6 +88,11 @@ class RNN(Layer):
     def state_size(self) -> Any:
         """That of the cell."""
         return self.cell.state_size
+
+    @property
+    def feature_axis(self) -> int:
+        """The axis of the input whose size the weights depend on."""
+        return -1
 
     def get_initial_state(self, inputs: Tensor) -> list[Tensor]:
         """What a sequence starts from: what the cell says, else zeros."""
@@ -115,18 +122,19 @@ class RNN(Layer):
     reset_state = reset_states
 
     def _make_states(self, batch: int | None) -> None:
-        if batch is None:
+        shapes = [(batch, *shape) for shape in state_shapes(self.cell)]
+        if any(None in shape for shape in shapes):
             raise ArgumentError(
                 describe(
-                    f"layer {self.name} is stateful and must know the batch size",
+                    f"layer {self.name} is stateful and must know the sizes of its states, the batch size among them",
                     expected="batch_input_shape=(batch, time, features), or Input(batch_shape=…)",
-                    got="a batch size of None",
+                    got=f"states of {', '.join(map(str, shapes))}",
                     where=self.name,
                 )
             )
         self.states = [
-            Variable(np.zeros((batch, *shape)), self.dtype, f"{self.name}/state_{i}", role="rnn")
-            for i, shape in enumerate(state_shapes(self.cell))
+            Variable(np.zeros(shape), self.dtype, f"{self.name}/state_{i}", role="rnn")
+            for i, shape in enumerate(shapes)
         ]
 
     # -- calling
@@ -146,7 +154,7 @@ class RNN(Layer):
             self.cell.built = True
         if self.stateful:
             self._make_states(shape[0])
-        self.input_spec = InputSpec(ndim=len(shape), axes={-1: shape[-1]})
+        self.input_spec = InputSpec(ndim=len(shape), axes={self.feature_axis: shape[self.feature_axis]})
         self.built = True
 
     def call(
@@ -232,8 +240,8 @@ class RNN(Layer):
             made, states = call_cell(self.cell, Tensor(slices[0]), old, training, constants)
             output, new = made.value, [as_value(state) for state in states]
             if mask is not None:
-                output = _keep(slices[1], output, self._output_before(carries, output))
-                new = [_keep(slices[1], state, carry) for state, carry in zip(new, carries, strict=True)]
+                output = keep(slices[1], output, self._output_before(carries, output))
+                new = [keep(slices[1], state, carry) for state, carry in zip(new, carries, strict=True)]
             return new, [output]
 
         sequences = [x] if mask is None else [x, mask]
@@ -276,7 +284,7 @@ class RNN(Layer):
         if not self.return_sequences:
             return outputs
         if mask is not None and self.zero_output_for_mask:
-            outputs = _keep(mask.value, outputs, full(outputs.shape, 0.0, outputs.dtype))
+            outputs = keep(mask.value, outputs, full(outputs.shape, 0.0, outputs.dtype))
         return Reverse((1,))(outputs) if self.go_backwards else outputs
 
     def _grouped(self, states: list[Tensor]) -> list[Any]:
@@ -309,10 +317,13 @@ _OWN = tuple(p for p in inspect.signature(RNN.__init__).parameters if p not in (
 class CellRNN(RNN):
     """An `RNN` whose constructor takes the arguments of its cell, and which has them as attributes."""
 
+    input_rank = 3
     cell_class: ClassVar[Any]
     _cell_parameters: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(cls) -> None:
+        if not hasattr(cls, "cell_class"):
+            return
         cell, own = inspect.signature(cls.cell_class.__init__), inspect.signature(RNN.__init__)
         theirs = [p for p in cell.parameters.values() if p.kind is not p.VAR_KEYWORD]
         mine = [own.parameters[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in _OWN]
@@ -324,7 +335,6 @@ class CellRNN(RNN):
         shared = {key: kwargs[key] for key in ("dtype", "trainable") if key in kwargs}
         named = {key: kwargs.pop(key) for key in self._cell_parameters if key in kwargs}
         super().__init__(self.cell_class(*args, **named, **shared), **kwargs)
-        self.input_spec = InputSpec(ndim=3)
 
     def __getattr__(self, name: str) -> Any:
         if name in type(self)._cell_parameters:
@@ -368,7 +378,7 @@ class LSTM(CellRNN):
     cell_class = LSTMCell
 
 
-def _keep(mask: Value, new: Value, old: Value) -> Value:
+def keep(mask: Value, new: Value, old: Value) -> Value:
     """`new` where the mask is True, else `old`; the mask lacks the last axes."""
     return where(reshape(mask, (*mask.shape, *[1] * (new.rank - mask.rank))), new, old)
 

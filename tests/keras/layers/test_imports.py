@@ -12,6 +12,7 @@ PATHS = {
     "advanced_activations": "LeakyReLU PReLU ELU ThresholdedReLU Softmax ReLU",
     "convolutional": "Conv1D Conv2D Conv3D Conv2DTranspose Convolution1D Convolution2D MaxPooling2D AveragePooling2D"
     " ZeroPadding2D UpSampling2D Cropping2D",
+    "convolutional_recurrent": "ConvLSTM2D ConvLSTM2DCell ConvRNN2D",
     "core": "Dense Activation Dropout Flatten Reshape Permute RepeatVector Lambda Masking ActivityRegularization",
     "embeddings": "Embedding",
     "local": "LocallyConnected1D LocallyConnected2D",
