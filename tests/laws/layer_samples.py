@@ -316,6 +316,14 @@ def recurrent() -> Iterator[Sample]:
     )
 
 
+def cudnn_recurrent() -> Iterator[Sample]:
+    for name in ("CuDNNGRU", "CuDNNLSTM"):
+        yield from _simple(name, SEQUENCE, units=3, in_keras=False)
+        yield from _simple(name, SEQUENCE, units=3, return_sequences=True, return_state=True, in_keras=False)
+        yield from _simple(name, SEQUENCE, units=3, go_backwards=True, in_keras=False)
+        yield from _simple(name, SEQUENCE, units=3, stateful=True, batch=BATCH, in_keras=False)
+
+
 def convolutional_recurrent() -> Iterator[Sample]:
     films, films_first = floats(BATCH, 4, 6, 5, 2), floats(BATCH, 4, 2, 6, 5)
     first = "channels_first"
@@ -404,7 +412,7 @@ SAMPLES = [
     sample
     for family in (
         core, noise, convolution, separable, local, pooling, resizing, normalization, embedding, activations, merging,
-        recurrent, convolutional_recurrent, wrappers,
+        recurrent, cudnn_recurrent, convolutional_recurrent, wrappers,
     )
     for sample in family()
 ]  # fmt: skip

@@ -42,6 +42,7 @@ from kgraph.keras.layers.core import (
     RepeatVector,
     Reshape,
 )
+from kgraph.keras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
 from kgraph.keras.layers.embeddings import Embedding
 from kgraph.keras.layers.input import Input, InputLayer
 from kgraph.keras.layers.legacy_merge import Merge, merge
@@ -169,6 +170,8 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CuDNNGRU",
+    "CuDNNLSTM",
     "Deconvolution2D",
     "Deconvolution3D",
     "Dense",

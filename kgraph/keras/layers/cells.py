@@ -206,17 +206,23 @@ class DenseCell(Cell):
     def build(self, input_shape: Any) -> None:
         self.make_weights((input_shape[-1],), (self.units,))
 
+    @property
+    def operands(self) -> tuple[Value, Value, Value | None]:
+        """Kernel, recurrent kernel and bias, as the op for a whole sequence takes them."""
+        bias = None if self.bias is None else self.bias.value
+        return self.kernel.value, self.recurrent_kernel.value, bias
+
     def project(self, x: Value) -> Value:
-        z, bias = matmul(x, self.kernel.value), self.biases[0]
+        z, bias = matmul(x, self.operands[0]), self.biases[0]
         return z if bias is None else add(z, bias)
 
     def recur(self, h: Value) -> Value:
-        return matmul(h, self.recurrent_kernel.value)
+        return matmul(h, self.operands[1])
 
     @property
     def biases(self) -> tuple[Value | None, Value | None]:
         """The bias of the product with the inputs, and that of the product with the state."""
-        return (None if self.bias is None else self.bias.value), None
+        return self.operands[2], None
 
     def sequence(
         self, x: Value, states: Sequence[Value], mask: Value | None, reverse: bool, training: Any
@@ -227,9 +233,7 @@ class DenseCell(Cell):
             return None
         x = self.thinned(x, (x.shape[0], 1, x.shape[2]), training)
         names = {key: _FUSED[function] for key, function in functions.items()}
-        bias = None if self.bias is None else self.bias.value
-        kernels = (self.kernel.value, self.recurrent_kernel.value)
-        return self.fused(x, *kernels, bias, *states, mask=mask, reverse=reverse, **names)
+        return self.fused(x, *self.operands, *states, mask=mask, reverse=reverse, **names)
 
     @property
     def functions(self) -> dict[str, Any]:
@@ -297,13 +301,14 @@ class GRUCell(GatedCell):
     def biases(self) -> tuple[Value | None, Value | None]:
         if not self.reset_after:
             return super().biases
-        if self.bias is None:
+        bias = self.operands[2]
+        if bias is None:
             return None, Constant(np.zeros(3 * self.units, self.kernel.dtype))
-        return index_axis(self.bias.value, 0, 0), index_axis(self.bias.value, 0, 1)
+        return index_axis(bias, 0, 0), index_axis(bias, 0, 1)
 
     def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:
         squash, gate = self.as_op(self.activation), self.as_op(self.recurrent_activation)
-        return gru_step(z, states, self.recurrent_kernel.value, squash, gate, self.biases[1], seen)
+        return gru_step(z, states, self.operands[1], squash, gate, self.biases[1], seen)
 
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         return gru(*operands, reset_after=self.reset_after, **options)
@@ -324,7 +329,7 @@ class LongShort(Cell):
         super().make_weights(kernel, recurrent)
         if self.bias is not None and self.unit_forget_bias:
             start = self.bias.numpy().copy()
-            start[self.width : 2 * self.width] = 1.0
+            start.reshape(-1, self.gates, self.width)[-1, 1] = 1.0
             self.bias.variable.storage.write(start)
 
     def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:

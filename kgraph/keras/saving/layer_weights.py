@@ -12,7 +12,8 @@ What Keras 1 laid out differently, and what Keras 2 converted when it read it (w
     Conv2DTranspose  [*size, channels, filters]; channels_first: [filters, channels, *size]
 
 Kernels that were trained on Theano are turned around, because it convolves where others correlate. The fused layers
-CuDNNLSTM and CuDNNGRU have each gate's kernel transposed, and biases for both products.
+CuDNNLSTM and CuDNNGRU have each gate's kernel transposed, and biases for both products; either kind of layer takes the
+weights of the other.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.ir.types import Array
 from kgraph.keras.layers.cells import GRUCell, LSTMCell
 from kgraph.keras.layers.convolutional import Conv, ConvTranspose
+from kgraph.keras.layers.cudnn_recurrent import CuDNNCell
 from kgraph.keras.layers.pooling import Pooling
 from kgraph.keras.tensor import Variable
 
@@ -160,8 +162,8 @@ def _modern(layer: Any, sources: list[Source], origin: Origin) -> list[Source]:
     """The arrays of one layer as it has them today."""
     if isinstance(layer, LSTMCell | GRUCell):
         if len(sources) == 3 * layer.gates and len(sources) > 3:
-            return _joined(sources, (0, 2, 1, 3) if isinstance(layer, LSTMCell) else (0, 1, 2))
-        return _from_cudnn(layer, sources)
+            sources = _joined(sources, (0, 2, 1, 3) if isinstance(layer, LSTMCell) else (0, 1, 2))
+        return _to_cudnn(layer, sources) if isinstance(layer, CuDNNCell) else _from_cudnn(layer, sources)
     if isinstance(layer, Conv | ConvTranspose) and sources:
         kernel = _kernel(layer, sources[0], origin)
         if origin.backend == "theano":
@@ -221,16 +223,37 @@ def _from_cudnn(layer: Any, sources: list[Source]) -> list[Source]:
     units, gates = layer.units, layer.gates
     if len(sources) != 3 or sources[2].shape != (2 * gates * units,):
         return sources
-    kernel, recurrent, bias = sources
-    both = Made((2, gates * units), lambda: bias.read().reshape(2, -1))
+    both = Made((2, gates * units), lambda: sources[2].read().reshape(2, -1))
     summed = Made((gates * units,), lambda: both.read().sum(0))
     return [
-        Made(
-            kernel.shape, lambda: _each_gate(kernel.read(), gates, lambda k: k.T.reshape(k.shape, order="F"))
-        ),
-        Made(recurrent.shape, lambda: _each_gate(recurrent.read(), gates, np.transpose)),
-        both if getattr(layer, "reset_after", False) else summed if isinstance(layer, LSTMCell) else bias,
+        _turned_gates(sources[0], gates, lambda k: k.T.reshape(k.shape, order="F")),
+        _turned_gates(sources[1], gates, np.transpose),
+        both
+        if getattr(layer, "reset_after", False)
+        else summed
+        if isinstance(layer, LSTMCell)
+        else sources[2],
     ]
+
+
+def _to_cudnn(layer: CuDNNCell, sources: list[Source]) -> list[Source]:
+    """LSTM and GRU(reset_after=True) as CuDNNLSTM and CuDNNGRU: either product has half of an LSTM's bias."""
+    units, gates = layer.units, layer.gates
+    plain = (gates * units,) if isinstance(layer, LSTMCell) else (2, gates * units)
+    if len(sources) != 3 or sources[2].shape != plain:
+        return sources
+    return [
+        _turned_gates(sources[0], gates, lambda k: k.T.reshape(k.shape)),
+        _turned_gates(sources[1], gates, np.transpose),
+        Made(
+            layer.bias_shape,
+            lambda: np.ravel(sources[2].read()) if len(plain) == 2 else np.tile(sources[2].read() / 2, 2),
+        ),
+    ]
+
+
+def _turned_gates(kernel: Source, gates: int, change: Callable[[Array], Array]) -> Made:
+    return Made(kernel.shape, lambda: _each_gate(kernel.read(), gates, change))
 
 
 def _each_gate(kernel: Array, gates: int, change: Callable[[Array], Array]) -> Array:

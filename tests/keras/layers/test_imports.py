@@ -14,6 +14,7 @@ PATHS = {
     " ZeroPadding2D UpSampling2D Cropping2D",
     "convolutional_recurrent": "ConvLSTM2D ConvLSTM2DCell ConvRNN2D",
     "core": "Dense Activation Dropout Flatten Reshape Permute RepeatVector Lambda Masking ActivityRegularization",
+    "cudnn_recurrent": "CuDNNGRU CuDNNLSTM",
     "embeddings": "Embedding",
     "local": "LocallyConnected1D LocallyConnected2D",
     "merge": "Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply average concatenate"

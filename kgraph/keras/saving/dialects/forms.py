@@ -73,6 +73,7 @@ _NORMALIZATION = _frozen(
 _GATES = _frozen(implementation=_ANY)
 _RECURRENT = _frozen(time_major=False, use_cudnn=_ANY, return_runtime=False)
 _STEPS = _frozen(seed=None, zero_output_for_mask=False)
+_FIXED = _frozen(unroll=False, zero_output_for_mask=False)
 _POOL = _frozen(keepdims=False)
 _OWN = Form(module=None)
 _SPATIAL_DROPOUT = Form(
@@ -100,6 +101,8 @@ LAYERS: Mapping[str, Form] = _frozen(
     ConvLSTM3D=Form(foreign=_RECURRENT, newer=_STEPS),
     ConvRNN2D=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False), module=None),
     Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D, single=("cropping",)),
+    CuDNNGRU=Form(foreign=_RECURRENT, newer=_FIXED, module=None),
+    CuDNNLSTM=Form(foreign=_RECURRENT, newer=_FIXED, module=None),
     DepthwiseConv2D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
     DepthwiseConv1D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
     Embedding=Form(dropped=_frozen(input_length=_ANY), foreign=_frozen(sparse=False, dropout=0.0)),
@@ -146,8 +149,6 @@ OLD_NAMES: Mapping[str, str] = _frozen(
     Convolution1D="Conv1D",
     Convolution2D="Conv2D",
     Convolution3D="Conv3D",
-    CuDNNGRU="GRU",
-    CuDNNLSTM="LSTM",
     Deconvolution2D="Conv2DTranspose",
     Deconvolution3D="Conv3DTranspose",
     Functional="Model",
