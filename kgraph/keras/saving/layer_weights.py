@@ -6,6 +6,7 @@ its layers, then the rest, so the order depends on what was frozen when it was s
 What Keras 1 laid out differently, and what Keras 2 converted when it read it (weights are W, U, b of each gate):
 
     LSTM           12 arrays, gates i, c, f, o            kernel, recurrent_kernel, bias with gates i, f, c, o
+    ConvLSTM2D     the same; channels_first: kernels [filters, channels, *size]
     GRU            9 arrays, gates z, r, h                the same three, gates in this order
     Conv1D         [length, 1, channels, filters], before that [filters, channels, length, 1]
     Conv2D, 3D     channels_first: [filters, channels, *size]
@@ -28,8 +29,9 @@ import numpy as np
 
 from kgraph.errors import FileError, UnsupportedError, describe
 from kgraph.ir.types import Array
-from kgraph.keras.layers.cells import GRUCell, LSTMCell
+from kgraph.keras.layers.cells import GRUCell, LongShort, LSTMCell
 from kgraph.keras.layers.convolutional import Conv, ConvTranspose
+from kgraph.keras.layers.convolutional_recurrent import ConvLSTMCell
 from kgraph.keras.layers.cudnn_recurrent import CuDNNCell
 from kgraph.keras.layers.pooling import Pooling
 from kgraph.keras.tensor import Variable
@@ -155,7 +157,7 @@ def _owners(layer: Any) -> dict[Variable, Any]:
 
 def _gate_by_gate(layer: Any, count: int) -> int:
     """How many arrays Keras 1 had for a layer that has `count` now: W, U and b of each gate."""
-    return 3 * layer.gates if isinstance(layer, LSTMCell | GRUCell) else count
+    return 3 * layer.gates if isinstance(layer, LongShort | GRUCell) else count
 
 
 def _modern(layer: Any, sources: list[Source], origin: Origin) -> list[Source]:
@@ -164,6 +166,8 @@ def _modern(layer: Any, sources: list[Source], origin: Origin) -> list[Source]:
         if len(sources) == 3 * layer.gates and len(sources) > 3:
             sources = _joined(sources, (0, 2, 1, 3) if isinstance(layer, LSTMCell) else (0, 1, 2))
         return _to_cudnn(layer, sources) if isinstance(layer, CuDNNCell) else _from_cudnn(layer, sources)
+    if isinstance(layer, ConvLSTMCell):
+        return _conv_lstm(layer, sources, origin)
     if isinstance(layer, Conv | ConvTranspose) and sources:
         kernel = _kernel(layer, sources[0], origin)
         if origin.backend == "theano":
@@ -216,6 +220,29 @@ def _joined(sources: Sequence[Source], order: Sequence[int]) -> list[Source]:
         return Made(shape, lambda: np.concatenate([part.read() for part in parts], axis=-1))
 
     return [join([sources[3 * gate + kind] for gate in order]) for kind in range(3)]
+
+
+def _conv_lstm(layer: ConvLSTMCell, sources: list[Source], origin: Origin) -> list[Source]:
+    """Kernel, recurrent kernel and bias of a convolutional LSTM, whose recurrent convolution pads "same" always."""
+    if len(sources) == 3 * layer.gates:
+        if layer.data_format == "channels_first":
+            axes = (*range(2, 2 + layer.spatial), 1, 0)
+            sources = [
+                _moved(source, axes) if len(source.shape) == len(axes) else source for source in sources
+            ]
+        sources = _joined(sources, (0, 2, 1, 3))
+    if origin.backend != "theano":
+        return sources
+    _check_padding(layer)
+    if any(size % 2 == 0 for size in layer.kernel_size):
+        raise _pads_otherwise(layer, "odd sizes", f"kernel_size={layer.kernel_size}")
+    turned = [Made(kernel.shape, partial(_turned, kernel, layer.spatial)) for kernel in sources[:2]]
+    return [*turned, *sources[2:]]
+
+
+def _moved(source: Source, axes: Sequence[int]) -> Made:
+    shape = tuple(source.shape[axis] for axis in axes)
+    return Made(shape, partial(_rearranged, source, axes, shape))
 
 
 def _from_cudnn(layer: Any, sources: list[Source]) -> list[Source]:

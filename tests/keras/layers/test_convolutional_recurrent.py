@@ -9,9 +9,11 @@ import pytest
 
 from kgraph.errors import ArgumentError, NotBuiltError, ShapeError
 from kgraph.keras import backend as K
+from kgraph.keras.activations import hard_sigmoid_keras2
 from kgraph.keras.layers import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D, Input, Layer, StackedRNNCells
 from kgraph.keras.layers.registry import deserialize, serialize
 from kgraph.keras.models import Model, Sequential
+from kgraph.keras.saving.dialects import read_model
 from tests.oracle import its_own_warnings, keras, keras_value, needs_keras
 
 FORMATS = ("channels_last", "channels_first")
@@ -142,6 +144,42 @@ def test_a_cell_step_by_step_is_the_layer(data_format: str) -> None:
     whole = Model(inputs, ConvLSTM2D(2, 2, return_sequences=True, **options)(hidden))
     whole.set_weights(cells.get_weights())
     np.testing.assert_allclose(cells.predict(x), whole.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_configuration_of_keras_1_makes_the_layer() -> None:
+    config = {
+        "name": "films",
+        "trainable": True,
+        "batch_input_shape": [None, 5, 4, 6, 2],
+        "input_dtype": "float32",
+        "return_sequences": True,
+        "go_backwards": False,
+        "stateful": False,
+        "unroll": False,
+        "consume_less": "cpu",
+        "nb_filter": 3,
+        "nb_row": 3,
+        "nb_col": 2,
+        "init": "glorot_uniform",
+        "inner_init": "orthogonal",
+        "forget_bias_init": "one",
+        "activation": "tanh",
+        "inner_activation": "hard_sigmoid",
+        "border_mode": "same",
+        "subsample": [1, 1],
+        "dim_ordering": "tf",
+        "W_regularizer": None,
+        "dropout_W": 0.0,
+        "dropout_U": 0.1,
+    }
+    entry = {"class_name": "ConvLSTM2D", "config": config}
+    read = read_model({"class_name": "Sequential", "config": [entry]}, keras_version="1.2.2")
+    with pytest.warns(DeprecationWarning, match="is the old spelling of"):
+        model = Sequential.from_config(read["config"])
+    layer = model.layers[-1]
+    assert (layer.kernel_size, layer.padding, layer.recurrent_dropout) == ((3, 2), "same", 0.1)
+    assert layer.recurrent_activation is hard_sigmoid_keras2
+    assert model.output_shape == (None, 5, 4, 6, 3)
 
 
 class Blend(Layer):

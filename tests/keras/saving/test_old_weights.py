@@ -58,6 +58,21 @@ def test_gru_of_keras_1_has_its_gates_apart() -> None:
     assert_converts(layer, by_gate(layer.get_weights(), (0, 1, 2)))
 
 
+def test_convolutional_lstm_of_keras_1_has_its_gates_apart_too() -> None:
+    last = built(L.ConvLSTM2D(4, (3, 1)), (5, 6, 7, 2))
+    first = built(L.ConvLSTM2D(4, (3, 1), data_format="channels_first"), (5, 2, 6, 7))
+    apart = by_gate(last.get_weights(), (0, 2, 1, 3))  # i, c, f, o
+    assert_converts(last, apart)
+    assert_converts(last, last.get_weights())
+    assert_converts(last, [w[::-1, ::-1] if w.ndim == 4 else w for w in apart], Origin(1, "theano"))
+    apart = by_gate(first.get_weights(), (0, 2, 1, 3))
+    assert_converts(first, [w.transpose(3, 2, 0, 1) if w.ndim == 4 else w for w in apart])
+    assert_converts(first, first.get_weights(), Origin(2, "tensorflow"))
+    even = built(L.ConvLSTM2D(4, 2), (5, 6, 7, 2))
+    with pytest.raises(UnsupportedError, match="other places"):
+        converted(even, even.get_weights(), Origin(2, "theano"))
+
+
 def test_layers_inside_of_others_convert_too() -> None:
     both = built(L.Bidirectional(L.LSTM(2)), (5, 3))
     weights = both.get_weights()

@@ -72,6 +72,8 @@ _NORMALIZATION = _frozen(
 )
 _GATES = _frozen(implementation=_ANY)
 _RECURRENT = _frozen(time_major=False, use_cudnn=_ANY, return_runtime=False)
+# Older versions asked which way to compute it. The result is the same.
+_ONE_WAY = _frozen(implementation=_ANY, consume_less=_ANY, **_RECURRENT)
 _STEPS = _frozen(seed=None, zero_output_for_mask=False)
 _FIXED = _frozen(unroll=False, zero_output_for_mask=False)
 _POOL = _frozen(keepdims=False)
@@ -96,7 +98,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     Conv3DTranspose=Form(foreign=_TRANSPOSED, newer=_frozen(dilation_rate=(1, 1, 1))),
     Conv1DTranspose=Form(foreign=_frozen(groups=1)),
     ConvLSTM1D=Form(foreign=_RECURRENT, newer=_STEPS),
-    ConvLSTM2D=Form(foreign=_RECURRENT, newer=_STEPS),
+    ConvLSTM2D=Form(foreign=_ONE_WAY, newer=_STEPS),
     ConvLSTM2DCell=Form(newer=_SEED, module=None),
     ConvLSTM3D=Form(foreign=_RECURRENT, newer=_STEPS),
     ConvRNN2D=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False), module=None),
@@ -128,7 +130,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     RNN=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False)),
     SeparableConv1D=Form(foreign=_NO_KERNEL, before=_1D),
     SeparableConv2D=Form(foreign=_NO_KERNEL),
-    SimpleRNN=Form(foreign=_frozen(implementation=_ANY, consume_less=_ANY, **_RECURRENT), newer=_STEPS),
+    SimpleRNN=Form(foreign=_ONE_WAY, newer=_STEPS),
     SimpleRNNCell=Form(foreign=_frozen(implementation=_ANY, **_RECURRENT), newer=_SEED),
     SpatialDropout1D=_SPATIAL_DROPOUT,
     SpatialDropout2D=_SPATIAL_DROPOUT,
