@@ -25,12 +25,10 @@ def model_of(sample: Sample, api: Any = keras) -> Any:
 
 
 def class_names(layer: Any) -> Iterator[str]:
-    """The class of a layer and those of the layers in it."""
+    """The class of a layer and those of the layers that its configuration has: an LSTM does not speak of its cell."""
     yield type(layer).__name__
-    for name in ("layer", "cell"):
-        inner = getattr(layer, name, None)
-        if inner is not None:
-            yield from class_names(inner)
+    for name in {"layer", "cell"} & layer.get_config().keys():
+        yield from class_names(getattr(layer, name))
     for inner in getattr(layer, "cells", None) or ():
         yield from class_names(inner)
 
