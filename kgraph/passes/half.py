@@ -18,7 +18,7 @@ from kgraph.ir.graph import Call, Constant, Function, Input, Value, exact_scope
 from kgraph.ir.interpret import bind_inputs, evaluate_values
 from kgraph.ir.op import Op, nested_functions
 from kgraph.ir.types import SIGNED, UNSIGNED, Array
-from kgraph.ops import activations, broadcast, elementwise, indexing, reduce, shape
+from kgraph.ops import activations, broadcast, elementwise, indexing, norm, reduce, shape
 from kgraph.ops.logic import Cast, cast
 
 WIDE: frozenset[type[Op]] = frozenset(
@@ -31,6 +31,7 @@ WIDE: frozenset[type[Op]] = frozenset(
         elementwise.Pow,
         elementwise.Reciprocal,
         indexing.AddAlongAxis,
+        norm.LayerNorm,
         reduce.CumSum,
         reduce.ReduceMean,
         reduce.ReduceProd,

@@ -23,6 +23,7 @@ class Sample:
     in_keras: bool = True  # whether Keras 3 has the same
     batch: int | None = None  # the batch size, when it must know that
     saved: bool = True  # whether its configuration is plain data
+    in_hdf5: bool = True  # whether Keras 3 reads it: of several axes it takes the first
 
     @property
     def may_mask(self) -> bool:
@@ -80,6 +81,7 @@ def core() -> Iterator[Sample]:
     yield from _simple("Reshape", floats(BATCH, 4, 3), target_shape=(2, 6))
     yield from _simple("Reshape", floats(BATCH, 4, 3), target_shape=(2, -1))
     yield from _simple("Permute", floats(BATCH, 4, 3, 2), dims=(3, 1, 2))
+    yield from _simple("Identity", x)
     yield from _simple("RepeatVector", x, n=3)
     yield Sample("Lambda", lambda ns: ns.Lambda(lambda x: x * 2.0), (x,), saved=False)
     masked = SEQUENCE.copy()
@@ -220,6 +222,31 @@ def normalization() -> Iterator[Sample]:
     yield from _simple("BatchNormalization", IMAGE_FIRST, axis=1)
     yield from _simple("BatchNormalization", SEQUENCE, scale=False)
     yield from _simple("BatchNormalization", SEQUENCE, center=False, call={"mask": some(BATCH, 5)})
+    yield from _simple("LayerNormalization", floats(BATCH, 4))
+    yield from _simple("LayerNormalization", SEQUENCE, epsilon=1e-2)
+    yield from _simple("LayerNormalization", SEQUENCE, center=False)
+    yield from _simple("LayerNormalization", SEQUENCE, scale=False)
+    yield from _simple("LayerNormalization", SEQUENCE, center=False, scale=False)
+    yield from _simple("LayerNormalization", IMAGE, axis=1)
+    yield from _simple("LayerNormalization", IMAGE, axis=[2, 3], in_hdf5=False)
+    yield from _simple("LayerNormalization", IMAGE, axis=[3, 1], in_hdf5=False)
+    yield from _simple("LayerNormalization", SEQUENCE, rms_scaling=True)
+    yield from _simple("GroupNormalization", IMAGE, groups=2)
+    yield from _simple("GroupNormalization", floats(BATCH, 4), groups=2, epsilon=1e-2)
+    yield from _simple("GroupNormalization", SEQUENCE, groups=1, scale=False)
+    yield from _simple("GroupNormalization", SEQUENCE, groups=-1, center=False)
+    yield from _simple("GroupNormalization", floats(BATCH, 4, 3, 2), groups=2, axis=1)
+    yield from _simple("RMSNormalization", SEQUENCE)
+    yield from _simple("RMSNormalization", IMAGE, axis=[2, 3], epsilon=1e-3, in_hdf5=False)
+    yield from _simple("UnitNormalization", SEQUENCE)
+    yield from _simple("UnitNormalization", SEQUENCE, axis=[1, 2], in_hdf5=False)
+
+
+def preprocessing() -> Iterator[Sample]:
+    yield from _simple("Rescaling", IMAGE, scale=0.5)
+    yield from _simple("Rescaling", IMAGE, scale=[2.0, 0.5], offset=[-1.0, 0.25])
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 4, 3, 2)).astype("uint8")
+    yield from _simple("Rescaling", pixels, scale=1 / 127.5, offset=-1.0)
 
 
 def embedding() -> Iterator[Sample]:
@@ -411,8 +438,8 @@ def wrappers() -> Iterator[Sample]:
 SAMPLES = [
     sample
     for family in (
-        core, noise, convolution, separable, local, pooling, resizing, normalization, embedding, activations, merging,
-        recurrent, cudnn_recurrent, convolutional_recurrent, wrappers,
+        core, noise, convolution, separable, local, pooling, resizing, normalization, embedding,
+        activations, merging, recurrent, cudnn_recurrent, convolutional_recurrent, wrappers, preprocessing,
     )
     for sample in family()
 ]  # fmt: skip

@@ -36,6 +36,7 @@ from kgraph.keras.layers.core import (
     ActivityRegularization,
     Dense,
     Flatten,
+    Identity,
     Lambda,
     Masking,
     Permute,
@@ -75,7 +76,13 @@ from kgraph.keras.layers.noise import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
-from kgraph.keras.layers.normalization import BatchNormalization
+from kgraph.keras.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from kgraph.keras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -102,6 +109,7 @@ from kgraph.keras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from kgraph.keras.layers.preprocessing import Rescaling
 from kgraph.keras.layers.recurrent import (
     GRU,
     LSTM,
@@ -198,6 +206,8 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
@@ -205,6 +215,7 @@ __all__ = [
     "LSTMCell",
     "Lambda",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "LocallyConnected1D",
     "LocallyConnected2D",
@@ -221,9 +232,11 @@ __all__ = [
     "Multiply",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "RNN",
     "ReLU",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -239,6 +252,7 @@ __all__ = [
     "Subtract",
     "ThresholdedReLU",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",

@@ -30,6 +30,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "Identity",
     "Lambda",
     "Masking",
     "Permute",
@@ -91,6 +92,12 @@ class Dense(Kernel):
         rows = reshape(x, (product(x.shape[:-1]), x.shape[-1]))
         y = self.with_bias(matmul(rows, self.kernel.value))
         return self.activation(Tensor(reshape(y, (*x.shape[:-1], self.units))))
+
+
+class Identity(Layer):
+    """y = x, for a tensor or any nesting of tensors."""
+
+    supports_masking = True
 
 
 class Activation(Layer):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from kgraph.ir import graph as ir
 from kgraph.ir.types import FLOATS, normalize_axis
 from kgraph.keras import activations, settings
 from kgraph.keras import backend as K
@@ -18,7 +19,9 @@ from kgraph.keras.layers.operation_tables.operands import (
     cast,
 )
 from kgraph.keras.tensor import Tensor
+from kgraph.ops import norm
 from kgraph.ops.broadcast import reshape
+from kgraph.ops.elementwise import mul
 from kgraph.ops.indexing import OneHot
 
 
@@ -73,29 +76,27 @@ def _layer_norm(
     """(x - mean) / sqrt(variance + epsilon) gamma + beta over the axes, or x / sqrt(variance + epsilon) gamma."""
     found = as_float(x)
     axes = sorted(axes_of(axis, found.ndim))
-    mean, variance = _moments(found, axes, True)
-    scale = K.pow(variance + (settings.epsilon() if epsilon is None else epsilon), -0.5)
-    if gamma is not None:
-        scale = scale * _on(gamma, found, axes)
-    made = found * scale if rms_scaling else (found - mean) * scale
-    return made if beta is None or rms_scaling else made + _on(beta, found, axes)
+    least = settings.epsilon() if epsilon is None else epsilon
+    scale, offset = (None if p is None else _on(p, found, axes) for p in (gamma, beta))
+    if not rms_scaling:
+        return Tensor(norm.layer_norm(found.value, scale, offset, axes, least))
+    made = mul(found.value, norm.standardise(found.value, axes, least)[1])
+    return Tensor(made if scale is None else mul(made, norm.along_axes(scale, found.value, axes)))
 
 
 def _rms_norm(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Tensor:
     """x / sqrt(mean(x^2) + epsilon) scale, the mean over the axes."""
     found = as_float(x)
     axes = sorted(axes_of(axis, found.ndim))
-    mean = K.mean(K.square(found), axes, True)
-    made = found * K.pow(mean + (settings.epsilon() if epsilon is None else epsilon), -0.5)
-    return made if scale is None else made * cast(as_tensor(scale), found.dtype)
+    made = norm.rms_norm(found.value, axes, settings.epsilon() if epsilon is None else epsilon)
+    return Tensor(
+        made if scale is None else mul(made, norm.along_axes(_on(scale, found, axes), found.value, axes))
+    )
 
 
-def _on(parameter: Any, x: Tensor, axes: list[int]) -> Tensor:
-    """A parameter of the axes in a shape that broadcasts against `x`."""
-    found = cast(as_tensor(parameter), x.dtype)
-    if found.ndim == x.ndim or axes == [x.ndim - 1]:
-        return found
-    return Tensor(reshape(found.value, [size if i in axes else 1 for i, size in enumerate(x.dims)]))
+def _on(parameter: Any, x: Tensor, axes: list[int]) -> ir.Value:
+    """A parameter with the sizes of the axes; it may come in a shape that broadcasts against `x`."""
+    return reshape(cast(as_tensor(parameter), x.dtype).value, [x.dims[axis] for axis in axes])
 
 
 NN: Mapping[str, Function] = MappingProxyType(

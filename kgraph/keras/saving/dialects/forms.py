@@ -120,6 +120,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     GRU=Form(foreign=_RECURRENT, newer=_STEPS, dropped=_GATES, before=_frozen(reset_after=False)),
     GRUCell=Form(foreign=_RECURRENT, newer=_SEED, dropped=_GATES, before=_frozen(reset_after=False)),
     InputLayer=Form(renamed=_frozen(batch_shape="batch_input_shape", input_dtype="dtype")),
+    LayerNormalization=Form(newer=_frozen(rms_scaling=False)),
     LeakyReLU=Form(keras2=_frozen(negative_slope="alpha"), renamed=_frozen(alpha="negative_slope")),
     LocallyConnected1D=Form(newer=_LAYOUT, before=_1D, module=None),
     LocallyConnected2D=Form(newer=_LAYOUT, module=None),
