@@ -270,7 +270,7 @@ HOSTILE = {
     "a pad with two fillings": ("Pad", {"pad_width": 1, "mode": "edge"}, [TENSOR], {"constant_values": 1}),
     "an axis moved twice": ("Moveaxis", {"source": [0, 0], "destination": [0, 1]}, [TENSOR]),
     "an axis moved nowhere": ("Moveaxis", {"source": [0, 1], "destination": 0}, [TENSOR]),
-    "a sum with dots": ("Einsum", {"subscripts": "...i->..."}, [TENSOR]),
+    "a sum with too many dots": ("Einsum", {"subscripts": "....i->..."}, [TENSOR]),
     "a sum over a diagonal": ("Einsum", {"subscripts": "ii->i"}, [TENSOR]),
     "a sum of something else": ("Einsum", {"subscripts": "ij->ik"}, [TENSOR]),
     "a sum of too many": ("Einsum", {"subscripts": "ij,jk->ik"}, [TENSOR]),

@@ -28,6 +28,8 @@ PRODUCT: Mapping[str, Case] = {
         ops.einsum("bij,kj->bk", f, np.arange(8, dtype="float32").reshape(2, 4)),
         ops.einsum("bij->bji", f),
         ops.einsum("bij->i", f),
+        ops.einsum("...i->...", f),
+        ops.einsum("b...,b...->...b", f, f),
         ops.einsum("bij,bjk", f, ops.transpose(f, (0, 2, 1))),
         ops.einsum("bij,bik->bjk", i, i),
         ops.einsum("bi,ij,bj->b", f[:, :, 0], np.arange(12, dtype="float32").reshape(3, 4), f[:, 0]),
