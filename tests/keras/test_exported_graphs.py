@@ -40,7 +40,7 @@ def test_the_graph_of_a_layer(sample: Sample, tmp_path: Path) -> None:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        outputs = sample.make(layers)(inputs[0] if len(inputs) == 1 else inputs, **given)
+        outputs = sample.apply(sample.make(layers), inputs, given)
     path = export(Model(leaves, flatten(outputs)), tmp_path / "model.onnx", check=False)
     assert not complaints(path, loops=any(name in str(sample) for name in LOOPS))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,19 @@ BATCH = 3
 
 @dataclass(frozen=True)
 class Sample:
-    """`make(namespace)` builds the layer; `inputs` are arrays with a batch of 3; `call` holds more call arguments."""
+    """`make(namespace)` builds the layer; `inputs` are arrays with a batch of 3; `call` holds more call arguments.
+
+    `options` are those that are no tensors.
+    """
 
     name: str
     make: Callable[[Any], Any]
     inputs: tuple[Array, ...]
     call: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    apart: bool = False  # whether each input is an argument of its own
     in_keras: bool = True  # whether Keras 3 has the same
+    sized: bool = False  # whether it must know all sizes but the batch
     batch: int | None = None  # the batch size, when it must know that
     saved: bool = True  # whether its configuration is plain data
     in_hdf5: bool = True  # whether Keras 3 reads it: of several axes it takes the first
@@ -31,6 +37,11 @@ class Sample:
         return "mask" in self.call or self.name.startswith(
             ("Masking", "Embedding(input_dim=9,output_dim=4,mask")
         )
+
+    def apply(self, layer: Any, inputs: Any, call: Mapping[str, Any]) -> Any:
+        """The layer, called on inputs and tensors in place of the sample's."""
+        given = inputs if self.apart else [inputs[0] if len(inputs) == 1 else list(inputs)]
+        return layer(*given, **call, **self.options)
 
     def __str__(self) -> str:
         return self.name
@@ -435,11 +446,64 @@ def wrappers() -> Iterator[Sample]:
     )
 
 
+def attention() -> Iterator[Sample]:
+    x, image = floats(BATCH, 5, 4), floats(BATCH, 3, 5, 4)
+    query, value, key = floats(BATCH, 3, 4, seed=1), x, floats(BATCH, 5, 4, seed=2)
+    masks = {"mask": [some(BATCH, 3), some(BATCH, 5)]}
+    for equation, output_shape, array, more in (
+        ("ab,bc->ac", 6, x[:, 0], {}),
+        ("ab,bc->ac", 6, x[:, 0], {"bias_axes": "c", "activation": "tanh"}),
+        ("abc,cd->abd", (None, 6), x, {"bias_axes": "d"}),
+        ("abc,cd->abd", (5, 6), x, {"bias_axes": "bd"}),
+        ("abc,cde->abde", (None, 2, 3), x, {"bias_axes": "de", "activation": "relu"}),
+        ("abc,cde->abde", (None, 2, 3), x, {"bias_axes": "d"}),
+        ("abcd,cde->abe", (None, 6), image, {"bias_axes": "e", "sized": True}),
+        ("abc,cb->ab", 5, x, {"bias_axes": "b", "sized": True}),
+        ("...b,bc->...c", 6, image, {"bias_axes": "c"}),
+        ("...b,bc->...c", 6, image, {}),
+        ("ab...,bc->ac...", 6, image, {"bias_axes": "c", "sized": True}),
+    ):
+        yield from _simple("EinsumDense", array, equation=equation, output_shape=output_shape, **more)
+    for name in ("Attention", "AdditiveAttention"):
+        for scaled in (False, True):
+            yield from _simple(name, (query, value), use_scale=scaled)
+            yield from _simple(name, (query, value, key), use_scale=scaled, call=masks, dropout=0.3)
+        yield from _simple(name, (query, value), options={"return_attention_scores": True}, call=masks)
+        yield from _simple(name, (query, value), options={"use_causal_mask": True}, call=masks)
+        yield from _simple(name, (x, x), options={"use_causal_mask": True, "return_attention_scores": True})
+    yield from _simple("Attention", (query, value, key), score_mode="concat", use_scale=True, call=masks)
+    yield from _simple("Attention", (query, value), score_mode="concat")
+    yield from _heads(query, value, key)
+
+
+def _heads(query: Array, value: Array, key: Array) -> Iterator[Sample]:
+    def heads(*inputs: Array, **kwargs: Any) -> Iterator[Sample]:
+        return _simple("MultiHeadAttention", inputs, num_heads=2, key_dim=3, apart=True, **kwargs)
+
+    scores = {"return_attention_scores": True}
+    allowed = np.random.default_rng(3).random((BATCH, 3, 5)) < 0.6
+    yield from heads(query, value)
+    yield from heads(query, value, key, value_dim=5, use_bias=False, dropout=0.3, options=scores)
+    yield from heads(query, floats(BATCH, 5, 6), output_shape=(2, 3), kernel_regularizer="l2")
+    yield from heads(query, value, call={"attention_mask": allowed}, options=scores)
+    yield from heads(query, value, call={"value_mask": some(BATCH, 5), "attention_mask": allowed})
+    yield from heads(query, value, key, call={"key_mask": late(BATCH, 5)}, options=scores)
+    yield from heads(value, value, options={"use_causal_mask": True, **scores})
+    yield from heads(query, value, call={"value_mask": some(BATCH, 5)}, options={"use_causal_mask": True})
+    yield from heads(value, value, sliding_window=2, options=scores)
+    yield from heads(query, value, use_gate=True)
+    image, other = floats(BATCH, 3, 4, 2), floats(BATCH, 3, 5, 2, seed=1)
+    yield from heads(image, other, attention_axes=2, options=scores)
+    yield from heads(image, floats(BATCH, 5, 2, 2, seed=1), options=scores)
+    yield from heads(image, floats(BATCH, 5, 4, 2, seed=1), attention_axes=(1,))
+
+
 SAMPLES = [
     sample
     for family in (
         core, noise, convolution, separable, local, pooling, resizing, normalization, embedding,
         activations, merging, recurrent, cudnn_recurrent, convolutional_recurrent, wrappers, preprocessing,
+        attention,
     )
     for sample in family()
 ]  # fmt: skip

@@ -21,7 +21,7 @@ def model_of(sample: Sample, api: Any = keras) -> Any:
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old spellings, and those of Keras
-        return api.Model(inputs, flatten(sample.make(api.layers)(inputs[0] if len(inputs) == 1 else inputs)))
+        return api.Model(inputs, flatten(sample.apply(sample.make(api.layers), inputs, {})))
 
 
 def class_names(layer: Any) -> Iterator[str]:

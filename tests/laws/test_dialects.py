@@ -62,14 +62,15 @@ def read_by_keras(config: Any, dialect: str) -> Any:
 
 def assert_computes_the_same(sample: Sample, first: Any, second: Any) -> None:
     """Two layers of Keras, of which the second gets the weights of the first."""
-    inputs: Any = list(sample.inputs) if len(sample.inputs) > 1 else sample.inputs[0]
-    wanted = quietly(lambda: first(inputs, **sample.call))
-    quietly(lambda: second(inputs, **sample.call))
+    quietly(lambda: sample.apply(first, sample.inputs, sample.call))
+    quietly(lambda: sample.apply(second, sample.inputs, sample.call))
     quietly(lambda: second.set_weights(first.get_weights()))
     for layer in (first, second):
         if getattr(layer, "stateful", False):
             quietly(layer.reset_state)
-    wanted, got = (quietly(lambda la=la: la(inputs, **sample.call)) for la in (first, second))
+    wanted, got = (
+        quietly(lambda la=la: sample.apply(la, sample.inputs, sample.call)) for la in (first, second)
+    )
     for a, b in zip(*(x if isinstance(x, list | tuple) else [x] for x in (wanted, got)), strict=True):
         np.testing.assert_allclose(keras_value(a), keras_value(b), rtol=1e-6, atol=1e-6)
 

@@ -62,7 +62,7 @@ class Traced:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Merge itself is one
             self.layer = sample.make(layers) if layer is None else layer
-        known = known or bool(getattr(self.layer, "unroll", False))
+        known = known or sample.sized or bool(getattr(self.layer, "unroll", False))
         self.feeds: list[tuple[Tensor, Array]] = []
 
         def placeholder(array: Array, keep: int = 1) -> Tensor:
@@ -77,7 +77,7 @@ class Traced:
             key: [placeholder(a, -1) for a in value] if isinstance(value, list) else placeholder(value, -1)
             for key, value in sample.call.items()
         }
-        outputs = self.layer(inputs[0] if len(inputs) == 1 else inputs, **call)
+        outputs = sample.apply(self.layer, inputs, call)
         self.outputs: list[Tensor] = flatten(outputs)
         named = {f"y{i}": tensor.value for i, tensor in enumerate(self.outputs)}
         named |= {
@@ -222,7 +222,7 @@ def test_a_model_of_it_exports_to_a_valid_file(sample: Sample, tmp_path: Path) -
     given = {key: made if isinstance(sample.call[key], list) else made[0] for key, made in call.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        outputs = sample.make(layers)(inputs[0] if len(inputs) == 1 else inputs, **given)
+        outputs = sample.apply(sample.make(layers), inputs, given)
     model = Model([*inputs, *flatten(list(call.values()))], flatten(outputs))
     path = export(model, tmp_path / "model.onnx")  # which runs the file and compares
     onnx.checker.check_model(str(path), full_check=True)
@@ -234,16 +234,14 @@ def test_the_output_is_that_of_keras(sample: Sample) -> None:
     traced = Traced(sample)
     traced.randomize()
     ours = traced.run()
-    inputs: Any = [np.asarray(array) for array in sample.inputs]
-    inputs = inputs[0] if len(inputs) == 1 else inputs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = sample.make(keras().layers)
-        theirs(inputs, **sample.call)
+        sample.apply(theirs, sample.inputs, sample.call)
         theirs.set_weights(traced.layer.get_weights())
         if sample.batch is not None:
             theirs.reset_state()
-        outputs = flatten(theirs(inputs, **sample.call))
+        outputs = flatten(sample.apply(theirs, sample.inputs, sample.call))
         assert len(outputs) == len(traced.outputs)
     for i, output in enumerate(outputs):
         np.testing.assert_allclose(ours[f"y{i}"], keras_value(output), rtol=1e-5, atol=1e-6, err_msg=f"y{i}")
@@ -266,8 +264,8 @@ def test_the_mask_is_that_of_keras(sample: Sample) -> None:
     theirs = sample.make(keras().layers)
     inputs = list(sample.inputs) if len(sample.inputs) > 1 else sample.inputs[0]
     computed = theirs.compute_mask(inputs, sample.call.get("mask"))
-    masks = flatten(computed) if isinstance(computed, list | tuple) else [computed] * len(traced.outputs)
-    for i, mask in enumerate(masks):
+    masks = flatten(computed) if isinstance(computed, list | tuple) else [computed]
+    for i, mask in enumerate([*masks, *[None] * (len(traced.outputs) - len(masks))]):
         if mask is None or np.all(keras_value(mask)):  # all valid is no mask to us
             assert f"m{i}" not in ours or ours[f"m{i}"].all()
         else:

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from kgraph.keras.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
+from kgraph.keras.layers.attention import AdditiveAttention, Attention
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.convolutional import (
     AtrousConvolution1D,
@@ -44,6 +45,7 @@ from kgraph.keras.layers.core import (
     Reshape,
 )
 from kgraph.keras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
+from kgraph.keras.layers.einsum_dense import EinsumDense
 from kgraph.keras.layers.embeddings import Embedding
 from kgraph.keras.layers.input import Input, InputLayer
 from kgraph.keras.layers.legacy_merge import Merge, merge
@@ -66,6 +68,7 @@ from kgraph.keras.layers.merge import (
     multiply,
     subtract,
 )
+from kgraph.keras.layers.multi_head_attention import MultiHeadAttention
 from kgraph.keras.layers.nodes import InputSpec
 from kgraph.keras.layers.noise import (
     AlphaDropout,
@@ -146,9 +149,11 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
     "AtrousConvolution1D",
     "AtrousConvolution2D",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -188,6 +193,7 @@ __all__ = [
     "Dot",
     "Dropout",
     "ELU",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRU",
@@ -229,6 +235,7 @@ __all__ = [
     "Maximum",
     "Merge",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Permute",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kgraph.errors import ArgumentError, describe
+from kgraph.ir.graph import Value
 from kgraph.keras import backend as K
+from kgraph.keras.backend.math import as_float
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.nodes import InputSpec
 from kgraph.keras.layers.parameters import Parametric
 from kgraph.keras.legacy import legacy
 from kgraph.keras.tensor import Tensor
-from kgraph.ops.activations import PRelu, ThresholdedRelu
-from kgraph.ops.broadcast import broadcast_to
+from kgraph.ops.activations import PRelu, ThresholdedRelu, softmax
+from kgraph.ops.elementwise import exp, sub
 from kgraph.ops.logic import cast, where
+from kgraph.ops.reduce import log_sum_exp
 
 
 class LeakyReLU(Layer):
@@ -95,19 +99,18 @@ class ThresholdedReLU(Layer):
 
 
 class Softmax(Layer):
-    """y = exp(x) / sum(exp(x)) along `axis`; what the call's `mask` says is invalid gets 0."""
+    """y = exp(x) / sum(exp(x)) along `axis`, or several; what the call's `mask` says is invalid gets 0."""
 
     supports_masking = True
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
-        if mask is not None and mask.ndim == inputs.ndim:
-            valid = broadcast_to(cast(mask.value, "bool"), inputs.dims)
-            inputs = Tensor(where(valid, inputs.value, -3e4 if inputs.dtype == "float16" else -1e9))
-        return K.softmax(inputs, axis=self.axis)
+        applies = mask is not None and mask.ndim == inputs.ndim
+        axes = self.axis if isinstance(self.axis, list | tuple) else [self.axis]
+        return Tensor(masked_softmax(as_float(inputs), axes, cast(mask.value, "bool") if applies else None))
 
 
 class ReLU(Layer):
@@ -129,6 +132,17 @@ class ReLU(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         return K.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)
+
+
+def masked_softmax(x: Value, axes: Sequence[int], valid: Value | None = None, zeros: bool = True) -> Value:
+    """exp(x) / sum(exp(x)) over `axes`, where only what is valid counts; the rest is 0.
+
+    `valid` broadcasts to the shape of x. Where nothing is valid all is 0 or, without `zeros`, the same everywhere.
+    """
+    if valid is not None:
+        x = where(valid, x, -3e4 if x.dtype == "float16" else -1e9)
+    made = softmax(x, *axes) if len(axes) == 1 else exp(sub(x, log_sum_exp(x, axes, True)))
+    return where(valid, made, 0.0) if valid is not None and zeros else made
 
 
 def slope(value: Any, name: str) -> float:

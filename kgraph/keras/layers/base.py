@@ -18,6 +18,7 @@ from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
 from kgraph.keras import regularizers
 from kgraph.keras.layers.config import (
+    KEPT_AS,
     KEYWORDS,
     config_value,
     first_shape,
@@ -148,15 +149,16 @@ class Layer(Weighted):
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = config_value(self.activity_regularizer)
         for parameter in init_parameters(type(self), self._root):
-            if not hasattr(self, parameter):
+            kept = KEPT_AS.get(parameter, parameter)
+            if not hasattr(self, kept):
                 raise UnsupportedError(
                     describe(
                         f"{type(self).__name__} cannot describe itself",
-                        expected=f"an attribute {parameter!r} for its argument, or a get_config method",
+                        expected=f"an attribute {kept!r} for its argument, or a get_config method",
                         where=self.name,
                     )
                 )
-            config[parameter] = config_value(getattr(self, parameter))
+            config[parameter] = config_value(getattr(self, kept))
         return config
 
     @classmethod
@@ -297,7 +299,7 @@ class Layer(Weighted):
             given = None
         computed = self.compute_mask(inputs, given)
         tensors = flatten(outputs)
-        masks = flatten(computed) if isinstance(computed, list | tuple) else [computed] * len(tensors)
+        masks = flatten(computed) if isinstance(computed, list | tuple) else [computed]  # of the first output
         for tensor, made in zip(tensors, masks, strict=False):
             tensor._keras_mask = made
 

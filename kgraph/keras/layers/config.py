@@ -20,6 +20,9 @@ KEYWORDS = {
 # A layer that names one of these among its own parameters means its own, and has it in its configuration.
 OWN = {"activity_regularizer", "input_dim", "input_length"}
 
+KEPT_AS = {"output_shape": "output_shape_argument"}
+"""Arguments whose names are those of properties that every layer has, by the attributes that keep them."""
+
 
 def config_value(value: Any) -> Any:
     """An attribute as plain data: numbers, strings and nested sequences as they are, objects and functions by name."""

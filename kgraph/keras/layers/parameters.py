@@ -22,13 +22,23 @@ class Parametric(Layer):
         setattr(self, f"{stem}_regularizer", regularizers.get(regularizer))
         setattr(self, f"{stem}_constraint", constraints.get(constraint))
 
-    def make(self, name: str, shape: Any, stem: str | None = None, trainable: bool = True) -> Variable:
-        """Create the weight `name`, as the arguments kept under `stem` (by default its name) say."""
+    def make(
+        self,
+        name: str,
+        shape: Any,
+        stem: str | None = None,
+        trainable: bool = True,
+        initializer: Any = None,
+    ) -> Variable:
+        """Create the weight `name`, as the arguments kept under `stem` (by default its name) say.
+
+        `initializer` is what the one that is kept has been made into, if it is not to be used as it is.
+        """
         prefix = stem or name
         return self.add_weight(
             name,
             shape,
-            initializer=getattr(self, f"{prefix}_initializer"),
+            initializer=initializer or getattr(self, f"{prefix}_initializer"),
             regularizer=getattr(self, f"{prefix}_regularizer"),
             constraint=getattr(self, f"{prefix}_constraint"),
             trainable=trainable,

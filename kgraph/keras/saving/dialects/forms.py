@@ -88,7 +88,9 @@ _SPATIAL_DROPOUT = Form(
 _LAYOUT = _frozen(implementation=_ANY)
 
 LAYERS: Mapping[str, Form] = _frozen(
+    AdditiveAttention=Form(newer=_SEED),
     AlphaDropout=Form(newer=_SEED),
+    Attention=Form(newer=_frozen(seed=None, score_mode="dot")),
     AveragePooling1D=Form(before=_1D),
     BatchNormalization=Form(foreign=_NORMALIZATION),
     Conv1D=Form(newer=_frozen(groups=1), before=_1D),
@@ -107,6 +109,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     CuDNNLSTM=Form(foreign=_RECURRENT, newer=_FIXED, module=None),
     DepthwiseConv2D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
     DepthwiseConv1D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
+    EinsumDense=Form(foreign=_frozen(gptq_unpacked_column_size=None)),
     Embedding=Form(dropped=_frozen(input_length=_ANY), foreign=_frozen(sparse=False, dropout=0.0)),
     Flatten=Form(before=_1D),
     GaussianDropout=Form(newer=_SEED),
@@ -128,6 +131,10 @@ LAYERS: Mapping[str, Form] = _frozen(
     LSTMCell=Form(foreign=_RECURRENT, newer=_SEED, dropped=_GATES),
     MaxPooling1D=Form(before=_1D),
     Merge=_OWN,
+    MultiHeadAttention=Form(
+        newer=_frozen(sliding_window=None, use_gate=False, seed=None),
+        dropped=_frozen(flash_attention=_ANY),
+    ),
     RNN=Form(foreign=_RECURRENT, newer=_frozen(zero_output_for_mask=False)),
     SeparableConv1D=Form(foreign=_NO_KERNEL, before=_1D),
     SeparableConv2D=Form(foreign=_NO_KERNEL),
