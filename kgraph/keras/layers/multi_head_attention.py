@@ -89,7 +89,10 @@ class MultiHeadAttention(Salted, Parametric):
         self.prescribe("bias", bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
-        """Make the inner layers. Value and key have the rank of the query; their weights are made for what comes."""
+        """Make the inner layers, for values and keys of the query's rank.
+
+        Their weights are made when the shape of the value is known: here, if it is given, or in the first call.
+        """
         rank = len(query_shape)
         axes = self.attention_axes or range(1, rank - 1)
         self._axes = tuple(normalize_axis(axis, rank - 1, "attention_axes") for axis in axes)
@@ -111,7 +114,22 @@ class MultiHeadAttention(Salted, Parametric):
         self.value_dense = self._projection("value", rank - 1, 1, (self.num_heads, self.value_dim))
         features = self.output_shape_argument or (query_shape[-1],)
         self.output_dense = self._projection("attention_output", rank - 1, 2, features)
+        if value_shape is not None:
+            found = (*query_shape[:-1], self.num_heads, self.value_dim)
+            shapes = [
+                query_shape,
+                key_shape or value_shape,
+                *[query_shape] * self.use_gate,
+                value_shape,
+                found,
+            ]
+            for inner, shape in zip(self._sublayers(), shapes, strict=True):
+                inner.build(shape)
         self.built = True
+
+    def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Any:
+        """The shape of y, which does not depend on those of value and key."""
+        return (*query_shape[:-1], *(self.output_shape_argument or query_shape[-1:]))
 
     def _projection(
         self, name: str, free: int, bound: int, made: tuple[int, ...], activation: str | None = None

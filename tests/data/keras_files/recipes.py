@@ -50,7 +50,7 @@ def _distribution(array: np.ndarray) -> np.ndarray:
 def start(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Weights in general position: vectors are positive, for they may be variances."""
     random = np.random.RandomState(11)
-    drawn = [(random.randn(*array.shape) * 0.4).astype("float32") for array in arrays]
+    drawn = [np.asarray(random.randn(*array.shape) * 0.4, "float32") for array in arrays]
     return [np.abs(array) + 0.3 if array.ndim == 1 else array for array in drawn]
 
 
@@ -217,6 +217,28 @@ def text(keras: Any, layers: Any) -> Any:
     return keras.Model(
         x, layers.Dense(3, activation="softmax")(layers.Concatenate()(ends)), name="text_model"
     )
+
+
+def attention(keras: Any, layers: Any) -> Any:
+    x = keras.Input((7,), dtype="int32", name="words")
+    # Heads take the masks off what they are given, so that others would not see them.
+    y, z = (layers.Embedding(12, 6, mask_zero=True)(x) for _ in range(2))
+    pairs = [layers.Attention(use_scale=True)([z, z]), layers.AdditiveAttention()([z, z])]
+    for name, causal in (("first", False), ("second", True)):
+        heads = layers.MultiHeadAttention(2, 3, name=name)(y, y, use_causal_mask=causal)
+        y = layers.LayerNormalization(name=name + "_norm")(heads)
+        y = layers.Dense(6, activation="gelu", name=name + "_dense")(y)
+    ends = [layers.GlobalAveragePooling1D()(end) for end in [*pairs, y]]
+    return keras.Model(x, layers.Dense(3, activation="softmax")(layers.Concatenate()(ends)))
+
+
+def normalized(keras: Any, layers: Any) -> Any:
+    x = keras.Input((4, 4, 6), name="x")
+    y = layers.GroupNormalization(3)(layers.Rescaling(0.5, offset=0.1)(x))
+    y = layers.LayerNormalization(center=False)(layers.EinsumDense("...a,ab->...b", 4, bias_axes="b")(y))
+    y = layers.EinsumDense("abcd,cde->abe", (4, 6), activation="tanh", bias_axes="e")(y)
+    y = layers.UnitNormalization()(layers.Identity()(layers.RMSNormalization()(y)))
+    return keras.Model(x, layers.Dense(2)(layers.Flatten()(y)))
 
 
 def recurrent(keras: Any, layers: Any) -> Any:
@@ -409,6 +431,7 @@ def _crossentropy(**more: Any) -> dict[str, Any]:
 
 OLD = ("keras-1.2.2", "keras-2.3.1")
 KERAS_3 = ("keras-3.0.5", "keras-3.15.1")
+EARLIER = (*OLD, "tf_keras", KERAS_3[0])
 
 RECIPES = [
     Recipe("dense", dense, ((8,),), ((4,),), compiled=_crossentropy(metrics=["accuracy"])),
@@ -420,6 +443,8 @@ RECIPES = [
     Recipe("bilinear", bilinear, ((3, 4, 2),), ((48,),), trains=False),
     Recipe("volume", volume, ((4, 5, 4, 2),), ((2,),)),
     Recipe("series", series, ((12, 3),), ((3, 2),), compiled={"loss": "mean_absolute_error"}),
+    Recipe("attention", attention, ((7,),), ((3,),), words=12, lacking=EARLIER),
+    Recipe("normalized", normalized, ((4, 4, 6),), ((2,),), lacking=EARLIER),
     Recipe("series_later", series_later, ((9, 4),), ((2,),), lacking=OLD),
     Recipe("text", text, ((7,),), ((3,),), compiled=_crossentropy(), words=12),
     Recipe("recurrent", recurrent, ((6, 3), (4,), (4,)), ((2,),)),

@@ -177,6 +177,20 @@ def test_an_exported_transformer_takes_any_batch_and_length(tmp_path: Path) -> N
         np.testing.assert_allclose(found, model.predict(words), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("gate", [False, True])
+def test_heads_are_built_for_shapes_as_for_inputs(gate: bool) -> None:
+    shapes = (None, 5, 4), (None, 3, 6), (None, 3, 2)
+    built, called = (
+        MultiHeadAttention(2, 3, value_dim=7, output_shape=(2, 8), use_gate=gate) for _ in range(2)
+    )
+    built.build(*shapes)
+    query, value, key = (Input(shape[1:]) for shape in shapes)
+    assert called(query, value, key).shape == built.compute_output_shape(*shapes) == (None, 5, 2, 8)
+    assert [w.shape for w in built.weights] == [w.shape for w in called.weights]
+    assert built(query, value, key).shape == (None, 5, 2, 8)
+    assert len(built.weights) == (10 if gate else 8)
+
+
 def test_freezing_the_heads_freezes_what_is_in_them() -> None:
     layer = MultiHeadAttention(2, 3, trainable=False)
     x = Input((5, 4))
