@@ -84,7 +84,8 @@ def core() -> Iterator[Sample]:
     yield from _simple("Dense", x, units=2, kernel_regularizer="l2", bias_constraint="non_neg")
     for activation in ("relu", "tanh", "sigmoid", "softmax", "elu", "selu", "softplus", "softsign", "linear"):
         yield from _simple("Activation", x, activation=activation)
-    yield from _simple("Activation", x, activation="hard_sigmoid")
+    for activation in ("hard_sigmoid", "gelu", "silu"):
+        yield from _simple("Activation", x, activation=activation)
     for rank in (1, 2, 3, 4):
         yield from _simple("Flatten", floats(BATCH, 4, 3, 2, 2)[(slice(None), *[0] * (4 - rank))])
     for x_first in (IMAGE_FIRST, IMAGE_FIRST[..., 0], IMAGE_FIRST[..., 0, 0]):
