@@ -10,10 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from kgraph.errors import ArgumentError, NotBuiltError, ShapeError, describe
+from kgraph.ir.dims import product
+from kgraph.ir.graph import Value
 from kgraph.keras import activations, initializers
 from kgraph.keras.layers.nodes import InputSpec
 from kgraph.keras.layers.parameters import Parametric
 from kgraph.keras.tensor import Tensor
+from kgraph.ops.broadcast import reshape
 from kgraph.ops.einsum import einsum
 from kgraph.ops.elementwise import add
 from kgraph.ops.logic import cast
@@ -95,7 +98,19 @@ class EinsumDense(Parametric):
 
     def call(self, inputs: Tensor) -> Tensor:
         y = einsum(self.equation, cast(inputs.value, self.dtype), self.kernel.value)
-        return self.activation(Tensor(y if self.bias is None else add(y, self.bias.value)))
+        return self.activation(Tensor(self._with_bias(y)))
+
+    def _with_bias(self, y: Value) -> Value:
+        if self.bias is None:
+            return y
+        bias = self.bias.value
+        made = y.shape[y.rank - bias.rank :]
+        if bias.shape != made or set(self._of_y[-bias.rank :]) & set(self._of_x):
+            return add(y, bias)
+        # What the kernel makes are the columns of one product of matrices, which takes a bias with it.
+        columns = product(made)
+        rows = reshape(y, (product(y.shape[: y.rank - bias.rank]), columns))
+        return reshape(add(rows, reshape(bias, (columns,))), y.shape)
 
     def _sizes(self, input_shape: Any, elided: int) -> dict[str, int | None]:
         """The size of each letter. Raises ShapeError where input, equation and output_shape do not fit each other."""

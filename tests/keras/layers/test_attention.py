@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -167,6 +168,11 @@ def test_dropout_is_there_in_training_only() -> None:
 def test_an_exported_transformer_takes_any_batch_and_length(tmp_path: Path) -> None:
     model = in_general_position(transformer(keras))
     path = export(model, tmp_path / "model.onnx")
+    names = [node.op_type for node in onnx.load(str(path)).graph.node]
+    # Biases go into the products; what is added are the four shortcuts around heads and dense layers.
+    assert [
+        names.count(name) for name in ("Gemm", "MatMul", "Softmax", "LayerNormalization", "Gelu", "Add")
+    ] == [*(13, 4, 2, 4, 2, 4)]
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (node,) = session.get_inputs()
     assert all(isinstance(size, str) for size in node.shape)
