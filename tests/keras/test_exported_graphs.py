@@ -16,10 +16,11 @@ from kgraph.keras.export import export
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.models import Model, Sequential
 from tests.exported import complaints
-from tests.laws.layer_samples import SAMPLES, Sample
+from tests.laws.layer_sample import Sample
+from tests.laws.layer_samples import SAMPLES
 
-# ONNX's recurrent ops know eight activations, and one cell.
-LOOPS = ("selu", "RNN(stack)")
+# ONNX's recurrent ops know eight activations and one cell, and no images.
+LOOPS = ("selu", "RNN(stack)", "ConvLSTM")
 SMALL = [name for name in SPECIMENS if name != "resnet50"]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from kgraph import keras
 from kgraph.keras.layers.nodes import flatten
-from tests.laws.layer_samples import SAMPLES, Sample
+from tests.laws.layer_sample import Sample
+from tests.laws.layer_samples import SAMPLES
 
 
 def model_of(sample: Sample, api: Any = keras) -> Any:

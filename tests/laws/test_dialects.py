@@ -25,7 +25,8 @@ from kgraph.keras.saving.dialects.writing import Writer
 from kgraph.keras.saving.rebuild import rebuild
 from kgraph.keras.utils.lookup import LOOKUPS
 from kgraph.keras.utils.serialization import serialize_keras_object
-from tests.laws.layer_samples import SAMPLES, Sample
+from tests.laws.layer_sample import Sample
+from tests.laws.layer_samples import SAMPLES
 from tests.oracle import keras, keras_value, needs_keras
 
 SAVED = [sample for sample in SAMPLES if sample.saved]

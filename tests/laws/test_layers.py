@@ -36,7 +36,8 @@ from kgraph.ops.shape import full
 from kgraph.passes.adapt import fix_sizes
 from kgraph.passes.half import halve, measure
 from kgraph.plugins.onnx.export import inference_model, write_model
-from tests.laws.layer_samples import BATCH, SAMPLES, Sample
+from tests.laws.layer_sample import BATCH, Sample
+from tests.laws.layer_samples import SAMPLES
 from tests.oracle import keras, keras_value, needs_keras
 
 Array = np.ndarray[Any, Any]

@@ -10,7 +10,7 @@ import pytest
 
 from kgraph import keras
 from kgraph.keras.layers.nodes import flatten
-from tests.laws.layer_samples import Sample
+from tests.laws.layer_sample import Sample
 from tests.laws.saved_samples import model_of, saved_samples
 from tests.oracle import its_own_warnings, keras_value, needs_keras
 from tests.oracle import keras as real_keras
