@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kgraph.errors import ArgumentTypeError, describe
 from kgraph.keras.legacy import legacy
 from kgraph.keras.training.batches import is_batches
+
+WORKERS: Mapping[str, str] = MappingProxyType(
+    {"max_queue_size": "max_q_size", "workers": "nb_worker", "use_multiprocessing": "pickle_safe"}
+)
+"""The old names of the arguments that say who fetches batches."""
 
 
 class GeneratorMethods:
@@ -20,9 +27,7 @@ class GeneratorMethods:
         steps_per_epoch="samples_per_epoch",
         epochs="nb_epoch",
         validation_steps="nb_val_samples",
-        max_queue_size="max_q_size",
-        workers="nb_worker",
-        use_multiprocessing="pickle_safe",
+        **WORKERS,
     )
     def fit_generator(
         self,
@@ -62,12 +67,7 @@ class GeneratorMethods:
             initial_epoch=initial_epoch,
         )
 
-    @legacy(
-        steps="val_samples",
-        max_queue_size="max_q_size",
-        workers="nb_worker",
-        use_multiprocessing="pickle_safe",
-    )
+    @legacy(steps="val_samples", **WORKERS)
     def evaluate_generator(
         self,
         generator: Any,
@@ -89,12 +89,7 @@ class GeneratorMethods:
             verbose=verbose,
         )
 
-    @legacy(
-        steps="val_samples",
-        max_queue_size="max_q_size",
-        workers="nb_worker",
-        use_multiprocessing="pickle_safe",
-    )
+    @legacy(steps="val_samples", **WORKERS)
     def predict_generator(
         self,
         generator: Any,

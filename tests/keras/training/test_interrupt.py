@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ from tests.keras.training.small import X, Y, regression
 
 ROOT = Path(__file__).resolve().parents[3]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="a process sends itself SIGINT by os.kill")
+
+
+@pytest.fixture(autouse=True)
+def _listening() -> Iterator[None]:
+    """With Ctrl-C as Python starts with it, though a program that runs in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupt(batch: int) -> Any:
@@ -113,11 +122,15 @@ def test_from_outside_a_process_it_ends_training_and_the_program_goes_on() -> No
             print("steps", counted == len(steps), np.isfinite(model.get_weights()[0]).all())
             print("then", model.fit(x, y, verbose=0).epoch)
     """)
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "going\n"
-    process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=60)
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "going\n"
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert rest.splitlines() == ["steps True True", "then [0]"], errors
