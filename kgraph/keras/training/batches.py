@@ -57,7 +57,7 @@ class Batches(ABC):
         """How many batches a pass has, None when that is not known."""
 
     @abstractmethod
-    def begin_pass(self) -> Generator[Any] | Iterator[Any]:
+    def begin_pass(self) -> Iterator[Any]:
         """The batches from the beginning."""
 
     @property
@@ -136,7 +136,7 @@ class IteratedBatches(Batches):
     @property
     def length(self) -> int | None:
         if not isinstance(self.source, Iterator):
-            with suppress(AttributeError, TypeError):
+            with suppress(TypeError):
                 return len(self.source)
         return None
 

@@ -27,6 +27,7 @@ from kgraph.keras.layers import (
 )
 from kgraph.keras.layers.registry import deserialize, serialize
 from kgraph.keras.models import Model, Sequential
+from kgraph.keras.utils import set_random_seed
 from tests.keras.tracing import values
 
 X = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
@@ -147,16 +148,16 @@ def test_dropout_in_a_cell_drops_the_same_at_every_step_and_only_in_training() -
 @pytest.mark.parametrize("layer_class", [SimpleRNN, GRU, LSTM])
 @pytest.mark.parametrize("unroll", [False, True])
 def test_recurrent_dropout_drops_the_same_of_the_state_at_every_step(layer_class: Any, unroll: bool) -> None:
+    set_random_seed(0)  # weights whose outputs are not near zero, where relative errors mean little
     layer = layer_class(8, recurrent_dropout=0.5, return_sequences=True, unroll=unroll)
     x = np.ones((4, 5, 8), "float32")
     first = values(lambda t: [layer(t)], x, training=True, static=True)[0]
     calm = values(lambda t: [layer(t)], x, static=True)[0]
-    # The first state is zero: nothing to drop. Weights are drawn anew each time, and outputs may be close to zero.
-    np.testing.assert_allclose(first[:, 0], calm[:, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(first[:, 0], calm[:, 0], rtol=1e-5)  # the first state is zero: nothing to drop
     assert np.abs(first[:, 1:] - calm[:, 1:]).max() > 1e-4
     layer.cell.recurrent_dropout = 0.0
     np.testing.assert_allclose(
-        values(lambda t: [layer(t)], x, training=True, static=True)[0], calm, rtol=1e-5, atol=1e-6
+        values(lambda t: [layer(t)], x, training=True, static=True)[0], calm, rtol=1e-5
     )
 
 

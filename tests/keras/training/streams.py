@@ -34,7 +34,9 @@ def generated(count: int | None = None, weighted: bool = False) -> Iterator[tupl
 def sequence(keras: Any) -> Any:
     """The five batches by their numbers."""
 
-    class Numbered(keras.utils.Sequence):  # type: ignore[name-defined, misc]  # a class of either module
+    base: Any = keras.utils.Sequence
+
+    class Numbered(base):
         def __len__(self) -> int:
             return 5
 

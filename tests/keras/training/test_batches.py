@@ -282,7 +282,8 @@ def test_an_interrupted_training_on_batches_goes_on_where_it_was(source: Any, tm
         keras.utils.set_random_seed(7)
         model = regression()
         model.fit(source(), epochs=3, callbacks=list(callbacks), verbose=0)
-        return model.get_weights()  # type: ignore[no-any-return]  # a list of arrays
+        weights: list[Any] = model.get_weights()
+        return weights
 
     wanted = run()
     with pytest.raises(Interrupted):

@@ -28,7 +28,7 @@ from kgraph.passes.fusion import GateGradients
 from kgraph.passes.phase import SpecialisePhase
 from kgraph.passes.pipeline import Observer
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
-from kgraph.plugins.onnx.blocked.ops import ToBlocked
+from kgraph.plugins.onnx.blocked.ops import BlockedConv, ToBlocked
 from kgraph.plugins.onnx.device import convolution_block
 from kgraph.testing import assert_agrees, check_pass
 
@@ -173,9 +173,9 @@ def test_the_gradient_of_a_concatenation_is_sliced_inside_of_the_layout() -> Non
 def test_an_image_of_few_channels_is_convolved_as_it_lies() -> None:
     _, function = strided()
     calls = BlockChannels(BLOCK)(function, Counter()).calls()
-    first = next(call for call in calls if call.op.name == "blocked_conv")
+    first, op = next((call, call.op) for call in calls if isinstance(call.op, BlockedConv))
     assert first.inputs[0].shape[1:] == (1, 9, 24)
-    assert first.op.pads == ((1, 2), (0, 3))  # type: ignore[attr-defined]  # a BlockedConv
+    assert op.pads == ((1, 2), (0, 3))
 
 
 @pytest.mark.parametrize("dilations", [(2, 1), (1, 2)])
