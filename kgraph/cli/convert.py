@@ -13,7 +13,7 @@ from kgraph.keras.export import export_training, exported
 from kgraph.plugins.onnx.bundle_summary import read_bundle
 
 # What only an ONNX file for inference can be asked for, by the name of the argument.
-_INFERENCE_ONLY = ("batch", "inputs_as_nchw", "fp16", "fp16_io", "external_data", "samples")
+_INFERENCE_ONLY = ("batch", "inputs_as_nchw", "fp16", "fp16_io", "int8", "external_data", "samples")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +32,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fp16-io", action="store_true", help="inputs and outputs in float16 as well")
     parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="weights and products in eight bits; with --samples, values between them too",
+    )
+    parser.add_argument(
         "--external-data",
         action="store_true",
         help="weights in a file of their own (above 2 GB they always are)",
     )
-    parser.add_argument(
-        "--samples", type=Path, metavar="NPZ", help="inputs to check with, instead of random ones"
-    )
+    parser.add_argument("--samples", type=Path, metavar="NPZ", help="inputs to check and calibrate with")
     parser.add_argument(
         "--training-bundle",
         action="store_true",
@@ -81,6 +84,7 @@ def _inference(arguments: argparse.Namespace) -> Any:
         inputs_as_nchw=arguments.inputs_as_nchw,
         fp16=arguments.fp16,
         fp16_io=arguments.fp16_io,
+        int8=arguments.int8,
         external_data=arguments.external_data or None,
         samples=samples,
     )

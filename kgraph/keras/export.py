@@ -16,14 +16,15 @@ from kgraph.ir.op import Op
 from kgraph.ir.types import Array
 from kgraph.keras.layers.base import Layer
 from kgraph.keras.layers.whole import call_kinds, with_sublayers
-from kgraph.keras.selfcheck import HALF, SINGLE, check_batches, check_bundle, check_file
+from kgraph.keras.selfcheck import EIGHT_BITS, HALF, SINGLE, check_batches, check_bundle, check_file
 from kgraph.keras.signature import read_signature
 from kgraph.keras.training.program import Traced, trace_predict
 from kgraph.passes.adapt import channels_first, fix_sizes, image_inputs, rename_inputs
 from kgraph.passes.half import halve, measure
 from kgraph.plugins.lowering import Lowering
 from kgraph.plugins.onnx.bundle import Entry, write_bundle
-from kgraph.plugins.onnx.export import choose_opset, inference_model, write_model
+from kgraph.plugins.onnx.export import APART, choose_opset, inference_model, write_model
+from kgraph.plugins.onnx.quantize import quantize
 from kgraph.plugins.onnx.summary import Summary
 
 Lowerings = Mapping[type, Lowering]
@@ -46,6 +47,7 @@ def exported(
     inputs_as_nchw: bool | Sequence[str] = False,
     fp16: bool = False,
     fp16_io: bool = False,
+    int8: bool = False,
     external_data: bool | None = None,
     samples: Any = None,
     input_signature: Any = None,
@@ -62,8 +64,10 @@ def exported(
     inputs_as_nchw     images come with their channels first: True where that saves transposes, or their names
     fp16               weights and arithmetic in float16, except what float16 cannot hold; inputs and outputs stay
     fp16_io            inputs and outputs in float16 too
+    int8               weights and products in eight bits; with `samples`, values between them too
     external_data      weights in a file beside it; by default where they are more than an ONNX file can hold (2 GB)
-    samples            inputs to check with, and to find out what float16 cannot hold; by default random numbers
+    samples            inputs to check with, and to find out what float16 cannot hold, or which range values have in
+                       eight bits; by default random numbers to check with
     input_signature    shapes, dtypes and names of the inputs, as Keras 3 takes them
 
     Raises ArgumentError for an opset that cannot be written and for options that do not fit the model, BackendError
@@ -76,7 +80,10 @@ def exported(
     signature = read_signature(function, batch, input_signature)
     function = fix_sizes(function, signature.sizes)
     half = fp16 or fp16_io
-    batches = check_batches(function, samples) if check or half else []
+    if half and int8:
+        raise ArgumentError(describe("a file has one precision", expected="fp16 or int8", got="both"))
+    calibrated = int8 and samples is not None
+    batches = check_batches(function, samples) if check or half or calibrated else []
     turned = _turned(function, inputs_as_nchw)
     adapted = rename_inputs(channels_first(function, turned), signature.names)
     feeds = [_as_fed(function, arrays, turned) for arrays in batches]
@@ -85,10 +92,13 @@ def exported(
         lowered = halve(lowered, measure(lowered, feeds), fp16_io, fp16_io)
     metadata = {"model": model.name, "model_parameters": str(model.count_params())}
     made = inference_model(lowered, chosen, rows, doc=f"{model.name}, exported by kgraph", metadata=metadata)
+    if int8:
+        made = quantize(made, feeds if calibrated else [], APART)
+    close = HALF if half else EIGHT_BITS if int8 else SINGLE
 
     def verify(draft: str) -> None:
         fed = [array.astype(leaf.dtype) for leaf, array in zip(lowered.inputs, feeds[0], strict=True)]
-        check_file(draft, function, batches[0], fed, HALF if half else SINGLE)
+        check_file(draft, function, batches[0], fed, close)
 
     return write_model(made, path, external_data, verify if check else None)
 

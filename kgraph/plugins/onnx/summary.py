@@ -86,11 +86,14 @@ def summarize(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> Summary:
         return Port(_text(info.name), dtype(tensor.elem_type) if tensor.elem_type else "?", tuple(sizes))
 
     tensors = list(_tensors(proto.graph))
-    # Index vectors and bare numbers are made by the converter; what has learnt is a floating-point array.
-    floats: Counter[str] = Counter()
+    # Index vectors and bare numbers are made by the converter; what has learnt is a floating-point array, or integers
+    # that stand for one.
+    learnt: Counter[str] = Counter()
+    values, scales = _quantised(proto.graph)
     for tensor in tensors:
-        if tensor.dims and "float" in (kind := dtype(tensor.data_type)):
-            floats[kind] += prod(tensor.dims)
+        kind = dtype(tensor.data_type)
+        if tensor.dims and tensor.name not in scales and ("float" in kind or tensor.name in values):
+            learnt[kind] += prod(tensor.dims)
     beside = sorted({_text(e.value) for t in tensors for e in t.external_data if e.key == "location"})
     folder, names = Path(path).parent, {tensor.name for tensor in proto.graph.initializer}
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
@@ -101,8 +104,8 @@ def summarize(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> Summary:
         opset=opsets.get("", opsets.get("ai.onnx", 0)),
         ir_version=proto.ir_version,
         ops=dict(Counter(_op_types(proto.graph.node)).most_common()),
-        parameters=sum(floats.values()),
-        dtypes=dict(floats),
+        parameters=learnt.total(),
+        dtypes=dict(learnt),
         inputs=tuple(port(info) for info in proto.graph.input if info.name not in names),
         outputs=tuple(port(info) for info in proto.graph.output),
         external=tuple(beside),
@@ -152,6 +155,22 @@ def _op_types(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 yield from _op_types(attribute.g.node)
+
+
+def _quantised(graph: onnx.GraphProto) -> tuple[set[str], set[str]]:
+    """The names of integers that stand for floating-point numbers, and of the scales and zeros to read them by."""
+    values: set[str] = set()
+    scales: set[str] = set()
+    for node in reversed(graph.node):
+        if node.op_type == "Gather" and values.intersection(node.output):
+            values.add(node.input[0])
+        elif node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+            values.update(node.input[:1])
+            scales.update(node.input[1:])
+        elif node.op_type in ("ConvInteger", "MatMulInteger"):
+            values.update(node.input[:2])
+            scales.update(node.input[2:])
+    return values, scales
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
