@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from copy import copy
 from typing import Any, ClassVar
 
-from kgraph.errors import ArgumentTypeError, DataError, GraphError, NotBuiltError, UnsupportedError, describe
+from kgraph.errors import ArgumentTypeError, DataError, UnsupportedError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
 from kgraph.keras import regularizers
@@ -26,6 +26,7 @@ from kgraph.keras.layers.config import (
     is_shape,
     parameters_of,
 )
+from kgraph.keras.layers.connected import Connected
 from kgraph.keras.layers.nodes import (
     Node,
     as_tensor,
@@ -59,7 +60,7 @@ def at_top() -> Iterator[None]:
         _DEPTH.reset(token)
 
 
-class Layer(Weighted):
+class Layer(Connected, Weighted):
     """Base of all layers. Keyword arguments are those every Keras layer takes.
 
     Args: `name`, `trainable`, `dtype` (of weights and input, default floatx), `input_shape` or `batch_input_shape`
@@ -349,74 +350,6 @@ class Layer(Weighted):
             if self.name not in str(error):
                 error.add_note(f"in layer {self.name} ({type(self).__name__})")
             raise
-
-    # -- inputs and outputs of nodes
-
-    def get_input_at(self, node_index: int) -> Any:
-        return self._node(node_index).inputs
-
-    def get_output_at(self, node_index: int) -> Any:
-        return self._node(node_index).outputs
-
-    def get_input_shape_at(self, node_index: int) -> Any:
-        return map_structure(lambda t: t.shape, self.get_input_at(node_index))
-
-    def get_output_shape_at(self, node_index: int) -> Any:
-        return map_structure(lambda t: t.shape, self.get_output_at(node_index))
-
-    def get_input_mask_at(self, node_index: int) -> Any:
-        return map_structure(lambda t: t._keras_mask, self.get_input_at(node_index))
-
-    def get_output_mask_at(self, node_index: int) -> Any:
-        return map_structure(lambda t: t._keras_mask, self.get_output_at(node_index))
-
-    @property
-    def input(self) -> Any:
-        return self._only_node().inputs
-
-    @property
-    def output(self) -> Any:
-        return self._only_node().outputs
-
-    @property
-    def input_shape(self) -> Any:
-        return map_structure(lambda t: t.shape, self._node(0).inputs)
-
-    @property
-    def output_shape(self) -> Any:
-        return map_structure(lambda t: t.shape, self._node(0).outputs)
-
-    @property
-    def input_mask(self) -> Any:
-        return self.get_input_mask_at(0)
-
-    @property
-    def output_mask(self) -> Any:
-        return self.get_output_mask_at(0)
-
-    def _node(self, index: int) -> Node:
-        if not self._inbound_nodes:
-            raise NotBuiltError(
-                describe(f"layer {self.name} was never called", expected="a layer with an input")
-            )
-        try:
-            return self._inbound_nodes[index]
-        except IndexError:
-            raise NotBuiltError(
-                describe(
-                    f"layer {self.name} has no node {index}", expected=f"below {len(self._inbound_nodes)}"
-                )
-            ) from None
-
-    def _only_node(self) -> Node:
-        if len(self._inbound_nodes) > 1:
-            raise GraphError(
-                describe(
-                    f"layer {self.name} has {len(self._inbound_nodes)} inputs and outputs",
-                    expected="get_input_at(node) or get_output_at(node)",
-                )
-            )
-        return self._node(0)
 
     # -- layers inside of layers
 
