@@ -27,6 +27,8 @@ from kgraph.ops.broadcast import reshape
 
 Updates = dict[ir.Variable, ir.Value]
 _PENDING: ContextVar[Updates | None] = ContextVar("pending_updates", default=None)
+# The dtype that floating-point variables are read in: that of the layer at work, if it is not their own.
+_READ_AS: ContextVar[str | None] = ContextVar("read_as", default=None)
 
 
 class Tensor:
@@ -169,7 +171,8 @@ class Tensor:
 class Variable(Tensor):
     """State: a weight, a statistic, an optimizer slot, a metric accumulator.
 
-    `value` is its value at this point of the trace.
+    `value` is its value at this point of the trace. Inside of a layer that computes in another dtype than it keeps its
+    weights in, `value` and `dtype` are those it computes with, unless `autocast` is off.
     """
 
     def __init__(
@@ -181,6 +184,7 @@ class Variable(Tensor):
         trainable: bool = True,
         role: str | None = None,
         regularizer: Any = None,
+        autocast: bool = True,
     ) -> None:
         self.variable = ir.Variable(
             name or "variable",
@@ -191,11 +195,19 @@ class Variable(Tensor):
         self.trainable = trainable
         self.constraint = constraint
         self.regularizer = regularizer
+        self.autocast = autocast
 
     @property
     def value(self) -> ir.Value:
         pending = _PENDING.get()
-        return pending.get(self.variable, self.variable) if pending is not None else self.variable
+        value = pending.get(self.variable, self.variable) if pending is not None else self.variable
+        return logic.cast(value, self.dtype)
+
+    @property
+    def dtype(self) -> str:
+        wanted = _READ_AS.get()
+        own = self.variable.dtype
+        return own if wanted is None or not self.autocast or own not in FLOATS else wanted
 
     @property
     def path(self) -> str:
@@ -212,7 +224,7 @@ class Variable(Tensor):
         """Give the variable a new value: in the graph while tracing, at once otherwise."""
         pending = _PENDING.get()
         if pending is None:
-            self.variable.storage.write(np.asarray(value, dtype=self.dtype))
+            self.variable.storage.write(np.asarray(value, dtype=self.variable.dtype))
         else:
             pending[self.variable] = fit_update(self, value)
         return self
@@ -222,6 +234,16 @@ class Variable(Tensor):
 
     def assign_sub(self, value: Any) -> Variable:
         return self.assign((self if _PENDING.get() is not None else self.numpy()) - value)
+
+
+@contextmanager
+def read_as(dtype: str | None) -> Iterator[None]:
+    """Inside the block floating-point variables are read in this dtype; None for their own."""
+    token = _READ_AS.set(dtype)
+    try:
+        yield
+    finally:
+        _READ_AS.reset(token)
 
 
 @contextmanager
@@ -238,7 +260,7 @@ def collect_updates() -> Iterator[Updates]:
 
 def fit_update(variable: Variable, value: Any) -> ir.Value:
     """A new value for a variable, cast and broadcast to its type. Raises ShapeError when it does not fit."""
-    new = logic.cast(as_value(value, variable.dtype), variable.dtype)
+    new = logic.cast(as_value(value, variable.dtype), variable.variable.dtype)
     return shape.broadcast_to(new, variable.variable.shape)
 
 

@@ -54,7 +54,7 @@ class Attending(Salted):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        query, value, *keys = (cast(tensor.value, self.dtype) for tensor in inputs)
+        query, value, *keys = (cast(tensor.value, self.compute_dtype) for tensor in inputs)
         of_query, of_value, *_ = [None, None] if mask is None else mask
         scores = self.scores(query, keys[0] if keys else value)
         valid = None if of_value is None else expand_dims(of_value.value, of_value.ndim - 1)

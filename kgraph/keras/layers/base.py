@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from kgraph.errors import ArgumentTypeError, DataError, UnsupportedError, describe
 from kgraph.ir import graph as ir
 from kgraph.ir.graph import scope
-from kgraph.keras import regularizers
+from kgraph.ir.types import FLOATS
+from kgraph.keras import dtype_policies, regularizers
 from kgraph.keras.layers.config import (
     KEPT_AS,
     KEYWORDS,
@@ -38,10 +39,11 @@ from kgraph.keras.layers.nodes import (
 )
 from kgraph.keras.layers.weights import Weighted
 from kgraph.keras.layers.whole import as_one_call
-from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type
+from kgraph.keras.tensor import Tensor, Variable, as_value, collect_updates, placeholder_type, read_as
 from kgraph.keras.utils.naming import given_name, to_snake_case, unique_name
 from kgraph.keras.utils.warn import warn_user
 from kgraph.ops.control import Gate, in_train_phase
+from kgraph.ops.logic import cast
 from kgraph.ops.shape import DimValue
 
 # The value of `training=` of the model or layer call that is being traced, for layers that are not told.
@@ -71,6 +73,10 @@ class Layer(Connected, Weighted):
 
     supports_masking = False
     stateful = False
+    autocast = True
+    """Whether inputs and weights are cast to the dtype that the layer computes in."""
+    precise: ClassVar[bool] = False
+    """Whether it computes in the dtype of its weights nevertheless, and only its results are of the other."""
     _root: ClassVar[type]
     """The class whose subclasses describe themselves by the parameters of their `__init__`."""
 
@@ -86,7 +92,7 @@ class Layer(Connected, Weighted):
             )
         self.name: str = given_name(kwargs.get("name")) or unique_name(to_snake_case(type(self).__name__))
         self._trainable = bool(kwargs.get("trainable", True))
-        self._dtype = kwargs.get("dtype") or kwargs.get("input_dtype")
+        self._dtype_policy = dtype_policies.given_or_set(kwargs.get("dtype") or kwargs.get("input_dtype"))
         self.built = False
         self.input_spec: Any = None
         self._inbound_nodes: list[Node] = []
@@ -127,13 +133,13 @@ class Layer(Connected, Weighted):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The output shape(s) for input shape(s), found by tracing `call` on placeholders."""
         leaves = map_structure(
-            lambda s: Tensor(ir.Input("shape", placeholder_type(s, self.dtype, "shape"))),
+            lambda s: Tensor(ir.Input("shape", placeholder_type(s, self.compute_dtype, "shape"))),
             input_shape,
             is_shape,
         )
         with self._scratch():
             self._build_once(leaves)
-            outputs = self.call(leaves)
+            outputs = self._call_in_dtype(leaves)
         return map_structure(lambda t: t.shape, outputs)
 
     def get_config(self) -> dict[str, Any]:
@@ -145,8 +151,8 @@ class Layer(Connected, Weighted):
         config: dict[str, Any] = {"name": self.name, "trainable": self._trainable}
         if hasattr(self, "batch_input_shape"):
             config["batch_input_shape"] = tuple(self.batch_input_shape)
-        if self._dtype is not None:
-            config["dtype"] = self.dtype
+        if self._dtype_policy is not None:
+            config["dtype"] = self._dtype_policy.name
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = config_value(self.activity_regularizer)
         for parameter in init_parameters(type(self), self._root):
@@ -260,13 +266,25 @@ class Layer(Connected, Weighted):
         depth, phase = _DEPTH.set(_DEPTH.get() + 1), _TRAINING.set(training)
         try:
             with self._undone_on_error("_losses", "_updates", "_metrics"), collect_updates() as assigned:
-                outputs = as_one_call(self, (args, kwargs), self.call(*args, **kwargs))
+                outputs = as_one_call(self, (args, kwargs), self._call_in_dtype(*args, **kwargs))
         finally:
             _DEPTH.reset(depth)
             _TRAINING.reset(phase)
         # Keras 3 style `variable.assign` in `call` becomes an update that acts in training.
         self._updates += [(variable, in_train_phase(value, variable)) for variable, value in assigned.items()]
         return outputs
+
+    def _call_in_dtype(self, /, *args: Any, **kwargs: Any) -> Any:
+        """`call`, with floating-point inputs, weights and outputs in the dtypes that the policy says."""
+        if not self.autocast:
+            with read_as(None):
+                return self.call(*args, **kwargs)
+        computed = self.compute_dtype
+        inner = self.variable_dtype if self.precise else computed
+        args, kwargs = map_structure(lambda t: _in_dtype(t, inner), (args, kwargs))
+        with read_as(inner if inner != self.variable_dtype else None):
+            outputs = self.call(*args, **kwargs)
+        return map_structure(lambda t: _in_dtype(t, computed), outputs) if inner != computed else outputs
 
     def _build_once(self, inputs: Any) -> None:
         if self.built:
@@ -394,6 +412,8 @@ def adopt(tensor: Tensor) -> Tensor:
 class TensorOp(Layer):
     """What operators between layers compute, as a layer: `x * 2 + y` in a functional model. It is written in steps."""
 
+    autocast = False
+
     def __init__(self, result: ir.Value, operands: Sequence[ir.Value], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.result, self.operands = result, tuple(operands)
@@ -411,6 +431,15 @@ class TensorOp(Layer):
         """The values stand in it as they are: in files there are steps, which the functional model writes."""
         own = {"result": self.result, "operands": self.operands}
         return {"name": self.name, "trainable": self._trainable, **own}
+
+
+def _in_dtype(item: Any, dtype: str) -> Any:
+    """A floating-point tensor in a dtype; anything else as it is."""
+    if not isinstance(item, Tensor) or item.dtype == dtype or item.dtype not in FLOATS:
+        return item
+    made = Tensor(cast(item.value, dtype))
+    made._keras_mask = item._keras_mask
+    return made
 
 
 def _ir_variable(variable: Any) -> ir.Variable:

@@ -97,7 +97,7 @@ class EinsumDense(Parametric):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        y = einsum(self.equation, cast(inputs.value, self.dtype), self.kernel.value)
+        y = einsum(self.equation, cast(inputs.value, self.compute_dtype), self.kernel.value)
         return self.activation(Tensor(self._with_bias(y)))
 
     def _with_bias(self, y: Value) -> Value:

@@ -22,6 +22,7 @@ class Embedding(Parametric):
     """
 
     input_dtype = "int32"
+    precise = True
 
     @legacy(
         embeddings_initializer="init",

@@ -59,7 +59,7 @@ class InputLayer(Layer):
                 ir.Input(self.name, placeholder_type(batch_input_shape, kind, self.name)), self.name
             )
         self.batch_input_shape = tensor.shape
-        self._dtype = tensor.dtype
+        self.dtype_policy = tensor.dtype
         node = Node(self, [], tensor, (), {})
         self._inbound_nodes.append(node)
         remember(tensor, self, 0, 0)

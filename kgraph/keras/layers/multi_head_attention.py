@@ -149,7 +149,7 @@ class MultiHeadAttention(Salted, Parametric):
             kernel_constraint=self.kernel_constraint,
             bias_constraint=self.bias_constraint,
             activity_regularizer=self.activity_regularizer,
-            dtype=self._dtype,
+            dtype=self._dtype_policy,
             name=name,
         )
 

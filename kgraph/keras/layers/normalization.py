@@ -31,6 +31,7 @@ class Affine(Parametric):
     """
 
     supports_masking = True
+    precise = True
 
     def __init__(
         self,
@@ -244,6 +245,8 @@ class RMSNormalization(Layer):
     Raises ArgumentTypeError for an axis that is no integer, NotBuiltError where the size of an axis is not known.
     """
 
+    precise = True
+
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
@@ -267,6 +270,7 @@ class UnitNormalization(Layer):
     """
 
     supports_masking = True
+    precise = True
     least = 1e-12
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:

@@ -126,6 +126,8 @@ class Operation(Layer):
     Raises UnsupportedError for an operation or an argument that we do not have, ArgumentError for one that is wrong.
     """
 
+    autocast = False
+
     def __init__(self, operation: str, settings: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         module = module_of(operation) if isinstance(operation, str) else None

@@ -65,8 +65,8 @@ class Biased(Parametric):
         self.bias: Variable | None = None
 
     def in_dtype(self, x: Value) -> Value:
-        """`x` in the dtype of the weights: images may come as bytes, tables as integers."""
-        return cast(x, self.dtype)
+        """`x` in the dtype that the layer computes in: images may come as bytes, tables as integers."""
+        return cast(x, self.compute_dtype)
 
     def make_bias(self, *shape: int) -> None:
         """Create the weight `bias`, if there is to be one."""

@@ -31,11 +31,11 @@ class Rescaling(Layer):
         self.offset = self._numbers(offset, "offset")
 
     def call(self, inputs: Tensor) -> Tensor:
-        scale = np.asarray(self.scale, self.dtype)
+        scale = np.asarray(self.scale, self.compute_dtype)
         if scale.ndim and settings.image_data_format() == "channels_first":
             scale = scale.reshape(*scale.shape, *[1] * (3 - scale.ndim))
-        scaled = mul(cast(inputs.value, self.dtype), Constant(scale))
-        return Tensor(add(scaled, Constant(np.asarray(self.offset, self.dtype))))
+        scaled = mul(cast(inputs.value, self.compute_dtype), Constant(scale))
+        return Tensor(add(scaled, Constant(np.asarray(self.offset, self.compute_dtype))))
 
     def _numbers(self, value: Any, name: str) -> Any:
         """A number, or lists of numbers."""

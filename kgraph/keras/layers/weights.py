@@ -12,7 +12,8 @@ import numpy as np
 
 from kgraph.errors import DataError, FileError, NotBuiltError, describe
 from kgraph.ir.graph import scope
-from kgraph.keras import initializers, settings
+from kgraph.keras import dtype_policies, initializers, settings
+from kgraph.keras.dtype_policies import DTypePolicy
 from kgraph.keras.layers.config import parameters_of
 from kgraph.keras.tensor import Tensor, Variable
 
@@ -39,7 +40,7 @@ class Weighted:
     name: str
     built: bool
     _trainable: bool
-    _dtype: Any
+    _dtype_policy: DTypePolicy | None
     _trainable_weights: list[Variable]
     _non_trainable_weights: list[Variable]
 
@@ -64,6 +65,7 @@ class Weighted:
         regularizer: Any = None,
         trainable: bool = True,
         constraint: Any = None,
+        autocast: bool = True,
         **kwargs: Any,
     ) -> Variable:
         """Create a variable of the layer. Keras 3's order, `add_weight(shape, initializer, …)`, is understood too.
@@ -80,7 +82,7 @@ class Weighted:
                     f"weight {name!r} has no definite shape", expected="integers", got=size, where=self.name
                 )
             )
-        kind = dtype or self.dtype
+        kind = dtype or self.variable_dtype
         make = initializer_for(initializer, kind)
         with scope(self.name):
             variable = Variable(
@@ -90,6 +92,7 @@ class Weighted:
                 trainable=trainable,
                 constraint=constraint,
                 regularizer=regularizer,
+                autocast=autocast,
             )
         (self._trainable_weights if trainable else self._non_trainable_weights).append(variable)
         return variable
@@ -105,8 +108,34 @@ class Weighted:
             layer.trainable = value
 
     @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the layer computes in and keeps its weights in: floatx, unless one was given or set."""
+        return self._dtype_policy or DTypePolicy(settings.floatx())
+
+    @dtype_policy.setter
+    def dtype_policy(self, policy: Any) -> None:
+        self._dtype_policy = dtype_policies.get(policy)
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of what the layer computes."""
+        return self.dtype_policy.compute_dtype
+
+    @property
     def dtype(self) -> str:
-        return self._dtype if isinstance(self._dtype, str) else settings.floatx()
+        """The dtype of the weights."""
+        return self.variable_dtype
+
+    @property
+    def expected_dtype(self) -> str:
+        """The dtype of an input that is made for the layer."""
+        plain = self._dtype_policy is not None and self.compute_dtype == self.variable_dtype
+        return self.compute_dtype if plain else getattr(self, "input_dtype", self.compute_dtype)
 
     @property
     def trainable_weights(self) -> list[Variable]:

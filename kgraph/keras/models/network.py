@@ -73,6 +73,7 @@ class Network(Layer):
             list(outputs) if is_flat_dict(outputs) else distinct([t._keras_history[0].name for t in ends])
         )
         self._is_graph_network = True
+        self.autocast = False  # its layers see to that
         self.built = True
 
     def _refuse_ends(self, got: Any) -> None:

@@ -148,8 +148,9 @@ class Sequential(Model):
             inputs = map_structure(input_like, first._nested_inputs)
             self._grow([first, *above], inputs, inputs)
         elif hasattr(first, "batch_input_shape"):
-            kind = first._dtype if isinstance(first._dtype, str) else getattr(first, "input_dtype", None)
-            inputs = Input(batch_shape=first.batch_input_shape, dtype=kind, name=self._input_name())
+            inputs = Input(
+                batch_shape=first.batch_input_shape, dtype=first.expected_dtype, name=self._input_name()
+            )
             self._grow([first, *above], inputs, inputs)
 
     def _grow(self, layers: list[Layer], inputs: Any, outputs: Any) -> None:
