@@ -6,22 +6,27 @@ from kgraph.keras import (
     activations,
     backend,
     callbacks,
+    config,
     constraints,
     datasets,
+    dtype_policies,
     initializers,
     layers,
     losses,
     metrics,
+    mixed_precision,
     models,
     optimizers,
     regularizers,
     utils,
 )
+from kgraph.keras.dtype_policies import DTypePolicy
 from kgraph.keras.layers import Input
 from kgraph.keras.models import Model, Sequential
 from kgraph.keras.tensor import Variable
 
 __all__ = [
+    "DTypePolicy",
     "Input",
     "Model",
     "Sequential",
@@ -29,12 +34,15 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "optimizers",
     "regularizers",

@@ -14,6 +14,7 @@ from kgraph.ir.types import TensorType
 from kgraph.keras import settings
 from kgraph.keras.backend.control import set_learning_phase
 from kgraph.keras.backend.sizes import as_dims
+from kgraph.keras.dtype_policies import set_dtype_policy
 from kgraph.keras.tensor import Tensor, Variable, as_value, evaluate, fit_update
 from kgraph.keras.utils.naming import next_uid, reset_uids
 from kgraph.ops import logic
@@ -201,6 +202,10 @@ def get_uid(prefix: str = "") -> int:
 
 
 def clear_session() -> None:
-    """Begin the numbers in names again, and forget a learning phase that was set. Graphs free themselves."""
+    """Begin the numbers in names again, and forget a learning phase and a dtype policy that were set.
+
+    Graphs free themselves.
+    """
     reset_uids()
+    set_dtype_policy(None)
     set_learning_phase(None)

@@ -7,7 +7,7 @@ on them, so masks and the training flag pass through; its own weights are those 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,14 @@ class Network(Layer):
         self._is_graph_network = True
         self.autocast = False  # its layers see to that
         self.built = True
+
+    def _policy_config(self) -> dict[str, Any]:
+        """What the configuration says of the dtype policy: it decides whether compiling scales the loss."""
+        return {} if self._dtype_policy is None else {"dtype": self._dtype_policy.name}
+
+    def _take_policy(self, config: Mapping[str, Any]) -> None:
+        if config.get("dtype") is not None:
+            self.dtype_policy = config["dtype"]
 
     def _refuse_ends(self, got: Any) -> None:
         raise GraphError(

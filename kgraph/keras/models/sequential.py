@@ -183,13 +183,15 @@ class Sequential(Model):
         }
         if self.inputs and len(self.inputs) == 1:
             config["build_input_shape"] = self.inputs[0].shape
-        return config
+        return config | self._policy_config()
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Sequential:
         """A new model with new weights. A bare list of layers, as Keras 1 wrote, is understood."""
         layers = config if isinstance(config, list) else config["layers"]
         model = cls(name=None if isinstance(config, list) else config.get("name"))
+        if not isinstance(config, list):
+            model._take_policy(config)
         model._add([deserialize(layer, custom_objects) for layer in layers])
         shape = None if isinstance(config, list) else config.get("build_input_shape")
         if shape and not model._is_graph_network:

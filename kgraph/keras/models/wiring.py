@@ -69,6 +69,7 @@ def network_config(network: Any) -> dict[str, Any]:
         "layers": layers,
         "input_layers": map_structure(end, network._nested_inputs),
         "output_layers": map_structure(end, network._nested_outputs),
+        **network._policy_config(),
     }
 
 
@@ -98,7 +99,9 @@ def network_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Any
     inputs, outputs = (
         map_structure(end, config[key], is_history) for key in ("input_layers", "output_layers")
     )
-    return cls(inputs, outputs, name=config.get("name"))
+    model = cls(inputs, outputs, name=config.get("name"))
+    model._take_policy(config)
+    return model
 
 
 class _Made:

@@ -10,6 +10,7 @@ from kgraph.keras.optimizers import schedules
 from kgraph.keras.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from kgraph.keras.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from kgraph.keras.optimizers.base import Optimizer, traced_updates
+from kgraph.keras.optimizers.loss_scale import LossScaleOptimizer
 from kgraph.keras.optimizers.sgd import SGD
 from kgraph.keras.utils.lookup import Lookup
 
@@ -58,6 +59,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "LossScaleOptimizer",
     "Nadam",
     "Optimizer",
     "RMSprop",

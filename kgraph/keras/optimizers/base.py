@@ -275,10 +275,16 @@ class Optimizer:
 
         Raises GraphError when it depends on none.
         """
-        found = self._differentiate(loss, params)
+        found = self._clipped_gradients(loss, params)
         return [K.zeros_like(p) if g is None else g for p, g in zip(params, found, strict=True)]
 
-    def _differentiate(self, loss: Any, params: Sequence[Variable]) -> list[Tensor | None]:
+    def _clipped_gradients(self, loss: Any, params: Sequence[Variable]) -> list[Tensor | None]:
+        found = self._gradients(loss, params)
+        with scope(self.name):
+            return self._clip(found)
+
+    def _gradients(self, loss: Any, params: Sequence[Variable]) -> list[Tensor | None]:
+        """The gradients of a loss; None, and a warning, where it does not depend on a parameter."""
         found = K.gradients(loss, list(params))
         missing = [p.name for p, g in zip(params, found, strict=True) if g is None]
         if params and len(missing) == len(params):
@@ -291,8 +297,7 @@ class Optimizer:
             warnings.warn(
                 f"the loss does not depend on {', '.join(map(str, missing))}: not trained", stacklevel=3
             )
-        with scope(self.name):
-            return self._clip(found)
+        return found
 
     def _clip(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         if self.global_clipnorm:
@@ -310,7 +315,7 @@ class Optimizer:
     def get_updates(self, loss: Any, params: Sequence[Variable]) -> list[Any]:
         """(variable, new value) for every variable that one step changes."""
         with collect_updates() as assigned:
-            self.apply(self._differentiate(loss, params), params)
+            self.apply(self._clipped_gradients(loss, params), params)
         known = {v.variable: v for v in [*params, *self.variables]}
         self.updates = [(known.get(v, v), Tensor(value)) for v, value in assigned.items()]
         return self.updates

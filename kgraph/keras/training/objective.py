@@ -14,10 +14,12 @@ from kgraph.ir.graph import Input, scope
 from kgraph.ir.types import Array, TensorType
 from kgraph.keras import losses as losses_module
 from kgraph.keras import metrics as metrics_module
+from kgraph.keras import settings
 from kgraph.keras.layers.nodes import flatten
 from kgraph.keras.losses import SparseCategoricalCrossentropy, as_loss, sparse_categorical_crossentropy
 from kgraph.keras.metrics import Metric
 from kgraph.keras.tensor import Tensor
+from kgraph.ops.logic import cast
 from kgraph.ops.shape import expand_dims
 
 
@@ -110,7 +112,8 @@ def make_objectives(
     reported = _metrics_per_output(metrics, names, "metrics")
     weighted = _metrics_per_output(weighted_metrics, names, "weighted_metrics")
     made = []
-    for i, (name, output) in enumerate(zip(names, outputs, strict=True)):
+    for i, (name, computed) in enumerate(zip(names, outputs, strict=True)):
+        output = _in_full(computed)
         if modes[i] not in (None, "temporal"):
             raise ArgumentError(
                 describe("bad sample_weight_mode", expected="None or 'temporal'", got=repr(modes[i]))
@@ -137,6 +140,15 @@ def make_objectives(
                 metrics_module.for_output(m, output, objective.loss) for m in weighted[i]
             ]
         made.append(objective)
+    return made
+
+
+def _in_full(output: Tensor) -> Tensor:
+    """An output in floatx where mixed precision has left it in half: losses and metrics add up many numbers."""
+    if output.dtype != "float16" or output.dtype == settings.floatx():
+        return output
+    made = Tensor(cast(output.value, settings.floatx()))
+    made._keras_mask = output._keras_mask
     return made
 
 

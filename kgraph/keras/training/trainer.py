@@ -13,6 +13,7 @@ from kgraph.ir.types import Array
 from kgraph.keras import optimizers
 from kgraph.keras.callbacks.base import CallbackList, History, flat_callbacks
 from kgraph.keras.callbacks.progress import ProgbarLogger
+from kgraph.keras.optimizers.loss_scale import can_scale
 from kgraph.keras.tensor import Tensor, Variable
 from kgraph.keras.training.arguments import (
     as_result,
@@ -70,7 +71,8 @@ class Trainer(Binder):
         """Choose what and how to train. What is `trainable` now is what will be trained.
 
         Args: `optimizer` and `loss` as names, objects or functions; `loss`, `metrics`, `loss_weights`,
-        `weighted_metrics`, `sample_weight_mode` one for all outputs, a list in order, or a dict by output name.
+        `weighted_metrics`, `sample_weight_mode` one for all outputs, a list in order, or a dict by output name. In
+        mixed precision with float16 the optimizer is put into a `LossScaleOptimizer`, unless `auto_scale_loss` is off.
         Raises ArgumentError (a ValueError) for identifiers and outputs that do not exist.
         """
         if target_tensors is not None:
@@ -91,6 +93,9 @@ class Trainer(Binder):
         }
         check_identifiers(loss, metrics, weighted_metrics)
         chosen = optimizers.get(optimizer)
+        scaled = kwargs.get("auto_scale_loss", True) and self.dtype_policy.name == "mixed_float16"
+        if scaled and can_scale(chosen):
+            chosen = optimizers.LossScaleOptimizer(chosen)
         # Nothing is changed before all of it is known to be right.
         training = self._make_training(arguments, chosen) if self.inputs else None
         self.optimizer, self.loss, self._compile_arguments, self._training = chosen, loss, arguments, training

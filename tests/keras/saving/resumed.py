@@ -33,6 +33,7 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "adamw": lambda: O.AdamW(0.01, weight_decay=0.01),
     "adamax": lambda: O.Adamax(0.01),
     "nadam": lambda: O.Nadam(0.01),
+    "loss scale": lambda: O.LossScaleOptimizer(O.Adam(0.01), 16.0, dynamic_growth_steps=3),
     "decay": lambda: O.SGD(0.1, momentum=0.9, decay=0.05),
     "clipnorm": lambda: O.Adam(0.01, clipnorm=0.1),
     "exponential decay": lambda: O.Adam(schedules.ExponentialDecay(0.1, 3, 0.7)),

@@ -12,7 +12,7 @@ if __name__ == "__main__":
     os.environ["JAX_PLATFORMS"] = "cpu"
     import keras
 
-    from tests.keras.training import cases, streams
+    from tests.keras.training import cases, mixed, streams
 
     results = {
         f"{model}/{optimizer}/{number:02d}": array
@@ -22,7 +22,8 @@ if __name__ == "__main__":
     }
     results |= {
         f"{case}/{number:02d}": array
-        for case in streams.CASES
-        for number, array in enumerate(streams.train(keras, case))
+        for module in (streams, mixed)
+        for case in module.CASES
+        for number, array in enumerate(module.train(keras, case))
     }
     np.savez(sys.argv[1], **results)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgraph import keras
-from tests.keras.training import streams
+from kgraph import config, keras
+from tests.keras.training import mixed, streams
 from tests.keras.training.cases import MODELS, OPTIMIZERS, train
 from tests.oracle import needs_jax
 
@@ -54,6 +54,21 @@ def test_trajectory_of_large_recurrent_weights(
 @pytest.mark.parametrize("case", streams.CASES)
 def test_trajectory_on_batches_that_come_one_by_one(reference: Mapping[str, np.ndarray], case: str) -> None:
     assert_same(streams.train(keras, case), reference, case, 1e-6)
+
+
+@needs_jax
+@pytest.mark.parametrize("case", mixed.CASES)
+def test_trajectory_in_mixed_precision(reference: Mapping[str, np.ndarray], case: str) -> None:
+    """The interpreter rounds where Keras does: steps are left out, and the scale comes down, when it is so there."""
+    with config.using(backend="reference"):
+        assert_same(mixed.train(keras, case), reference, case, 2e-3)
+
+
+@needs_jax
+@pytest.mark.parametrize("case", ["mixed/dense", "mixed/recurrent"])
+def test_trajectory_in_mixed_precision_on_the_runtime(reference: Mapping[str, np.ndarray], case: str) -> None:
+    """On a CPU, onnxruntime computes half precision in float32: nothing overflows there, and little is rounded."""
+    assert_same(mixed.train(keras, case), reference, case, 2e-3)
 
 
 def assert_same_trajectory(reference: Mapping[str, np.ndarray], model: str, optimizer: str) -> None:

@@ -207,7 +207,7 @@ class Reader:
                 "name": f"{first.get('name')}_input",
             }
             layers.insert(0, {"class_name": "InputLayer", "config": entry})
-        kept = {key: read[key] for key in ("name", "build_input_shape") if read.get(key) is not None}
+        kept = {key: read[key] for key in ("name", "build_input_shape", "dtype") if read.get(key) is not None}
         return {**kept, "layers": layers}
 
     def _read_functional(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class Reader:
             nodes = [self._call(node) for node in entry["inbound_nodes"]]
             layers.append({"name": entry["name"], **described, "inbound_nodes": nodes})
         kept = {key: wiring[key] for key in ("name", "input_layers", "output_layers") if key in wiring}
-        return {**kept, "layers": layers}
+        return {**kept, "layers": layers, "dtype": _dtype(config.get("dtype"), where)}
 
     def _call(self, node: Mapping[str, Any]) -> dict[str, Any]:
         """A call without the arguments that Keras 3 writes though nobody gave them.
@@ -252,7 +252,7 @@ def without_foreign(config: dict[str, Any], form: Form, where: str) -> dict[str,
 
 
 def _dtype(value: Any, where: str) -> str | None:
-    """The name of a dtype, from a policy too. Raises UnsupportedError for mixed precision and quantisation."""
+    """The name of a dtype or a policy. Raises UnsupportedError for those of quantised layers."""
     name = value
     if isinstance(value, Mapping):
         config = value.get("config")
@@ -262,11 +262,11 @@ def _dtype(value: Any, where: str) -> str | None:
     if name in (None, "_infer", "infer"):
         return None
     plain = str(name).removeprefix("infer_from_").removeprefix("infer_with_")
-    if not isinstance(name, str) or not plain.isalnum():
+    if not isinstance(name, str) or not plain.removeprefix("mixed_").isalnum():
         raise UnsupportedError(
             describe(
-                "kgraph computes in one dtype",
-                expected='a policy such as "float32": load the file with Keras, set it and save again',
+                "kgraph has no quantised layers",
+                expected='a policy such as "float32" or "mixed_float16"',
                 got=repr(name),
                 where=where,
             )

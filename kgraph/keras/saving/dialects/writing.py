@@ -15,6 +15,7 @@ import numpy as np
 
 from kgraph.errors import UnsupportedError, describe
 from kgraph.keras import settings
+from kgraph.keras.dtype_policies import DTypePolicy
 from kgraph.keras.layers.nodes import flatten, map_structure
 from kgraph.keras.layers.operations import module_of
 from kgraph.keras.saving.dialects.forms import LAYERS, MODULES, TRAINING, Form, says_nothing
@@ -161,7 +162,7 @@ class Writer:
                 layers.insert(0, {"class_name": "InputLayer", "config": entry})
         written = [self._written_inside(layer) for layer in layers]
         built = {} if shape is None else {"build_input_shape": list(shape)}
-        return {"name": config.get("name"), "layers": written, **built}
+        return {"name": config.get("name"), "layers": written, **built, **_model_policy(config)}
 
     def _written_inside(self, layer: Mapping[str, Any]) -> dict[str, Any]:
         """A layer in the list of a model."""
@@ -199,6 +200,7 @@ class Writer:
             "trainable": config.get("trainable", True),
             "layers": layers,
             **ends,
+            **_model_policy(config),
         }
 
     def _write_call(self, node: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -269,11 +271,21 @@ def _policy(dtype: Any) -> dict[str, Any]:
     return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": name}, "registered_name": None}
 
 
+def _model_policy(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The policy of a model, where it has one."""
+    return {"dtype": _policy(config["dtype"])} if config.get("dtype") else {}
+
+
 def _input_dtype(first: Mapping[str, Any]) -> str:
     """The dtype of what a first layer without an explicit input takes."""
-    if isinstance(first["config"].get("dtype"), str):
-        return first["config"]["dtype"]
-    return "int32" if first["class_name"] == "Embedding" else settings.floatx()
+    given = first["config"].get("dtype")
+    if isinstance(given, str) and (policy := DTypePolicy(given)).compute_dtype == policy.variable_dtype:
+        return given
+    return (
+        "int32"
+        if first["class_name"] == "Embedding"
+        else DTypePolicy(given or settings.floatx()).compute_dtype
+    )
 
 
 def _old_lambda(config: Mapping[str, Any], written: dict[str, Any]) -> dict[str, Any]:
