@@ -17,6 +17,7 @@ from kgraph.keras import (
     mixed_precision,
     models,
     optimizers,
+    preprocessing,
     regularizers,
     utils,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "mixed_precision",
     "models",
     "optimizers",
+    "preprocessing",
     "regularizers",
     "utils",
 ]

@@ -23,6 +23,7 @@ from kgraph.keras.utils.vis_utils import plot_history, plot_model
 from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from kgraph.keras.preprocessing.sequence import pad_sequences
     from kgraph.keras.utils.download import get_file
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "io_utils",
     "normalize",
     "np_utils",
+    "pad_sequences",
     "plot_history",
     "plot_model",
     "register_keras_serializable",
@@ -50,4 +52,11 @@ __all__ = [
     "to_categorical",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, {"get_file": ".download"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "get_file": ".download",
+        # Keras 3 has these here, Keras 2 among the preprocessing.
+        "pad_sequences": "kgraph.keras.preprocessing.sequence",
+    },
+)

@@ -1,0 +1,63 @@
+"""What arguments of preprocessing have in common, and how they are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from kgraph.errors import ArgumentError, ArgumentTypeError, describe
+
+
+def whole_number(owner: str, name: str, value: Any, least: int = 1) -> int:
+    """The value, an integer not below `least`. Raises ArgumentError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ArgumentError(
+            describe(f"{owner}: bad {name}", expected=f"an integer, {least} or more", got=repr(value))
+        )
+    return int(value)
+
+
+def one_of(owner: str, name: str, value: Any, allowed: Collection[Any]) -> None:
+    """Raises ArgumentError, with all that is allowed, for a value that is not."""
+    if not any(value is entry or (isinstance(value, str) and value == entry) for entry in allowed):
+        expected = ", ".join("None" if entry is None else repr(entry) for entry in allowed)
+        raise ArgumentError(describe(f"{owner}: bad {name}", expected=f"one of {expected}", got=repr(value)))
+
+
+def seed_number(owner: str, seed: Any) -> int | None:
+    """The seed, None or an integer that NumPy takes as one. Raises ArgumentError for anything else."""
+    if seed is None:
+        return None
+    if whole_number(owner, "seed", seed, 0) >= 2**32:
+        raise ArgumentError(describe(f"{owner}: bad seed", expected="less than 2**32", got=seed))
+    return int(seed)
+
+
+def read_config(json_string: Any, class_name: str) -> dict[str, Any]:
+    """The configuration in what `to_json` of a class wrote.
+
+    Raises ArgumentTypeError for what is no text, and ArgumentError for what is no JSON or describes something else.
+    """
+    if not isinstance(json_string, str | bytes | bytearray):
+        raise ArgumentTypeError(
+            describe(f"{class_name}: no JSON", expected="a string", got=type(json_string).__name__)
+        )
+    try:
+        whole = json.loads(json_string)
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError(
+            describe(f"{class_name}: no JSON", expected="what to_json gives", got=error)
+        ) from None
+    config = whole.get("config") if isinstance(whole, dict) else None
+    if not isinstance(config, dict) or whole.get("class_name", class_name) != class_name:
+        raise ArgumentError(
+            describe(
+                f"{class_name}: JSON of something else",
+                expected=f'an object with "class_name": "{class_name}" and "config"',
+                got=f"{json_string[:80]!r}",
+            )
+        )
+    return config
