@@ -56,6 +56,10 @@ class UnsupportedError(KgraphError, NotImplementedError):
     """A feature that this kind of model, backend or target does not have; says what to use instead."""
 
 
+class LibraryError(KgraphError, ImportError):
+    """An optional library is needed and not installed; says which extra of kgraph brings it."""
+
+
 class BackendError(KgraphError, RuntimeError):
     """A backend or device could not do what was asked of it."""
 

@@ -32,11 +32,13 @@ THIRD_PARTY = {
     "h5py": ("kgraph.keras.saving", "kgraph.keras.utils"),
     "yaml": ("kgraph.keras.saving",),
     "matplotlib": ("kgraph.keras.utils",),
+    "PIL": ("kgraph.keras.preprocessing.image",),
+    "scipy": ("kgraph.keras.preprocessing.image",),
     "pytest": ("kgraph.testing",),
 }
 """Every third-party module kgraph knows, and the packages that may import it."""
 
-LAZY = frozenset({"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib"})
+LAZY = frozenset({"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib", "PIL", "scipy"})
 """Too heavy for `import kgraph`: these alone may be imported inside a function."""
 
 ON_DEMAND = frozenset(
@@ -44,6 +46,9 @@ ON_DEMAND = frozenset(
         "importlib.metadata",
         "concurrent.futures",
         "hashlib",
+        "kgraph.keras.preprocessing.image",
+        "kgraph.keras.preprocessing.sequence",
+        "kgraph.keras.preprocessing.text",
         "kgraph.keras.saving.api",
         "kgraph.keras.saving.outline",
         "kgraph.keras.utils.download",

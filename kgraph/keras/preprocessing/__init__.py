@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kgraph.keras.preprocessing import sequence, text
+    from kgraph.keras.preprocessing import image, sequence, text
 
-__all__ = ["sequence", "text"]
+__all__ = ["image", "sequence", "text"]
 
 __getattr__, __dir__ = lazy_names(__name__, {name: f"{__name__}.{name}" for name in __all__})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kgraph.errors import ArgumentError, ArgumentTypeError, describe
+from kgraph.keras import settings
 
 
 def whole_number(owner: str, name: str, value: Any, least: int = 1) -> int:
@@ -25,6 +26,25 @@ def one_of(owner: str, name: str, value: Any, allowed: Collection[Any]) -> None:
     if not any(value is entry or (isinstance(value, str) and value == entry) for entry in allowed):
         expected = ", ".join("None" if entry is None else repr(entry) for entry in allowed)
         raise ArgumentError(describe(f"{owner}: bad {name}", expected=f"one of {expected}", got=repr(value)))
+
+
+def channels(owner: str, data_format: str | None) -> str:
+    """The data format, by default that of `keras.backend`. Raises ArgumentError for one that is none."""
+    if data_format is None:
+        return settings.image_data_format()
+    one_of(owner, "data_format", data_format, settings.IMAGE_DATA_FORMATS)
+    return data_format
+
+
+def size_of_images(owner: str, target_size: Any) -> tuple[int, int]:
+    """Height and width. Raises ArgumentError for what is no pair of positive integers."""
+    try:
+        height, width = target_size
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            describe(f"{owner}: bad target_size", expected="(height, width)", got=repr(target_size))
+        ) from None
+    return whole_number(owner, "target_size", height), whole_number(owner, "target_size", width)
 
 
 def seed_number(owner: str, seed: Any) -> int | None:

@@ -23,6 +23,7 @@ from kgraph.keras.utils.vis_utils import plot_history, plot_model
 from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from kgraph.keras.preprocessing.image.files import array_to_img, img_to_array, load_img, save_img
     from kgraph.keras.preprocessing.sequence import pad_sequences
     from kgraph.keras.utils.download import get_file
 
@@ -32,6 +33,7 @@ __all__ = [
     "Progbar",
     "PyDataset",
     "Sequence",
+    "array_to_img",
     "custom_object_scope",
     "data_utils",
     "deserialize_keras_object",
@@ -40,13 +42,16 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "img_to_array",
     "io_utils",
+    "load_img",
     "normalize",
     "np_utils",
     "pad_sequences",
     "plot_history",
     "plot_model",
     "register_keras_serializable",
+    "save_img",
     "serialize_keras_object",
     "set_random_seed",
     "to_categorical",
@@ -58,5 +63,8 @@ __getattr__, __dir__ = lazy_names(
         "get_file": ".download",
         # Keras 3 has these here, Keras 2 among the preprocessing.
         "pad_sequences": "kgraph.keras.preprocessing.sequence",
+        **dict.fromkeys(
+            ("array_to_img", "img_to_array", "load_img", "save_img"), "kgraph.keras.preprocessing.image.files"
+        ),
     },
 )
