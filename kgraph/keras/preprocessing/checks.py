@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,22 @@ def whole_number(owner: str, name: str, value: Any, least: int = 1) -> int:
             describe(f"{owner}: bad {name}", expected=f"an integer, {least} or more", got=repr(value))
         )
     return int(value)
+
+
+def number(owner: str, name: str, value: Any) -> float:
+    """The value, a finite number. Raises ArgumentError for anything else."""
+    if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        raise ArgumentError(describe(f"{owner}: bad {name}", expected="a number", got=repr(value)))
+    return float(value)
+
+
+def iterable(owner: str, values: Any, expected: str) -> Iterable[Any]:
+    """The values, if these can be iterated over. Raises ArgumentTypeError for what cannot."""
+    if not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            describe(f"{owner}: nothing to go through", expected=expected, got=type(values).__name__)
+        )
+    return values
 
 
 def one_of(owner: str, name: str, value: Any, allowed: Collection[Any]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from kgraph.errors import ArgumentError, ArgumentTypeError, DataError, describe
-from kgraph.keras.preprocessing.checks import one_of, read_config, whole_number
+from kgraph.keras.preprocessing.checks import number, one_of, read_config, whole_number
 from kgraph.keras.utils.sequence import Sequence
 
 __all__ = [
@@ -89,7 +89,12 @@ def pad_sequences(
                 )
             )
         arrays.append(array[:length])
-    result = np.full((len(entries), length, *(shape or ())), value, dtype=dtype)
+    try:
+        result = np.full((len(entries), length, *(shape or ())), value, dtype=dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ArgumentError(
+            describe("pad_sequences: bad value", expected=f"one that fits {np.dtype(dtype)}", got=error)
+        ) from None
     for row, filled in zip(result, arrays, strict=True):
         if filled is not None:
             start = length - len(filled) if padding == "pre" else 0
@@ -144,10 +149,16 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> NDArray[np.
     size     how many ranks there are
     returns  float64[size]
 
+    Raises ArgumentError for no ranks, and for a factor that is not above 0.
+
     >>> make_sampling_table(4).round(5)
     array([0.00315, 0.00315, 0.00548, 0.00742])
     """
     rank = np.maximum(np.arange(whole_number("make_sampling_table", "size", size)), 1)
+    if not number("make_sampling_table", "sampling_factor", sampling_factor) > 0:
+        raise ArgumentError(
+            describe("make_sampling_table: bad sampling_factor", expected="above 0", got=sampling_factor)
+        )
     inverse = rank * (np.log(rank) + _EULER_GAMMA) + 0.5 - 1.0 / (12.0 * rank)
     scaled = sampling_factor * inverse
     return np.minimum(1.0, scaled / np.sqrt(scaled))
@@ -257,6 +268,15 @@ class TimeseriesGenerator(Sequence):
         reverse: bool = False,
         batch_size: int = 128,
     ) -> None:
+        for name, values in (("data", data), ("targets", targets)):
+            if not hasattr(values, "__len__"):
+                raise ArgumentTypeError(
+                    describe(
+                        f"TimeseriesGenerator: bad {name}",
+                        expected="an array or a list",
+                        got=type(values).__name__,
+                    )
+                )
         if len(data) != len(targets):
             raise DataError(
                 describe(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kgraph.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError, describe
 from kgraph.keras.legacy import legacy
-from kgraph.keras.preprocessing.checks import one_of, read_config, whole_number
+from kgraph.keras.preprocessing.checks import iterable, one_of, read_config, whole_number
 
 __all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
 
@@ -151,7 +151,7 @@ class Tokenizer:
 
     def fit_on_texts(self, texts: Iterable[str | list[str]]) -> None:
         """Count the words of these texts too, and number all words anew. Raises ArgumentTypeError for other entries."""
-        for position, text in enumerate(texts):
+        for position, text in enumerate(iterable("Tokenizer", texts, "texts")):
             words = self._words(text, position)
             self.document_count += 1
             for word in words:
@@ -167,7 +167,7 @@ class Tokenizer:
 
     def fit_on_sequences(self, sequences: Iterable[Iterable[int]]) -> None:
         """Count in how many sequences each number is, for "tfidf" without words."""
-        for sequence in sequences:
+        for sequence in iterable("Tokenizer", sequences, "sequences"):
             self.document_count += 1
             for number in set(sequence):
                 self.index_docs[number] += 1
@@ -179,7 +179,7 @@ class Tokenizer:
     def texts_to_sequences_generator(self, texts: Iterable[str | list[str]]) -> Iterator[list[int]]:
         """`texts_to_sequences`, one text at a time."""
         unknown = self._unknown
-        for position, text in enumerate(texts):
+        for position, text in enumerate(iterable("Tokenizer", texts, "texts")):
             numbers = (
                 self._kept(self.word_index.get(word)) or unknown for word in self._words(text, position)
             )
@@ -192,8 +192,9 @@ class Tokenizer:
     def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
         """`sequences_to_texts`, one sequence at a time."""
         unknown = None if self._unknown is None else self.index_word[self._unknown]
-        for sequence in sequences:
-            words = (self.index_word.get(self._kept(number) or 0, unknown) for number in sequence)
+        for sequence in iterable("Tokenizer", sequences, "sequences"):
+            numbers = iterable("Tokenizer", sequence, "sequences of numbers")
+            words = (self.index_word.get(self._kept(number) or 0, unknown) for number in numbers)
             yield " ".join(word for word in words if word is not None)
 
     def texts_to_matrix(self, texts: Iterable[str | list[str]], mode: str = "binary") -> NDArray[np.float64]:
@@ -227,7 +228,7 @@ class Tokenizer:
                     "Tokenizer: tfidf needs documents", expected="fit_on_texts or fit_on_sequences before"
                 )
             )
-        rows = list(sequences)
+        rows = list(iterable("Tokenizer", sequences, "sequences"))
         counts = np.zeros((len(rows), width))
         for position, (row, sequence) in enumerate(zip(counts, rows, strict=True)):
             numbers = _numbers(sequence, position)

@@ -79,6 +79,7 @@ def test_keras_3_has_padding_among_its_utils() -> None:
         (([["a"]],), DataError, "sequence 0 is no array"),
         (([[2**40]],), DataError, "sequence 0 is no array"),
         (([[1]], None, "int32", "pre", "pre", "x"), ArgumentError, "dtype=object"),
+        (([[1]], None, "int32", "pre", "pre", None), ArgumentError, "fits int32"),
     ],
 )
 def test_what_cannot_be_padded_is_named(arguments: Any, kind: type[Exception], message: str) -> None:
@@ -100,6 +101,12 @@ def test_the_sampling_table_is_that_of_its_formula() -> None:
 def test_the_sampling_table_is_that_of_keras_to_the_bit() -> None:
     theirs = legacy("sequence").make_sampling_table(1000)
     np.testing.assert_array_equal(make_sampling_table(1000), theirs)
+
+
+@pytest.mark.parametrize("factor", [0, -1.0, float("nan"), None])
+def test_a_sampling_factor_is_above_zero(factor: Any) -> None:
+    with pytest.raises(ArgumentError, match="sampling_factor"):
+        make_sampling_table(5, factor)
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True])
@@ -247,6 +254,11 @@ def test_windows_that_do_not_fit_are_refused(settings: dict[str, Any], message: 
 def test_each_step_needs_a_target() -> None:
     with pytest.raises(DataError, match="23 steps and 22 targets"):
         TimeseriesGenerator(SERIES, TARGETS[:-1], length=3)
+
+
+def test_data_are_no_number() -> None:
+    with pytest.raises(ArgumentTypeError, match="bad targets"):
+        TimeseriesGenerator(SERIES, 3, length=3)
 
 
 def test_data_that_are_no_json_are_named() -> None:

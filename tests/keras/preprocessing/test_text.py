@@ -207,6 +207,14 @@ def test_texts_that_are_none_are_named_by_their_place(text: Any) -> None:
         Tokenizer().texts_to_sequences(["fine", text])
 
 
+@pytest.mark.parametrize(
+    "name", ["fit_on_texts", "fit_on_sequences", "texts_to_sequences", "sequences_to_texts"]
+)
+def test_what_cannot_be_gone_through_is_named(name: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="got: NoneType"):
+        getattr(Tokenizer(), name)(None)
+
+
 @pytest.mark.parametrize("sequence", [3, "ab", [-1], [0.5], [[1]], [[1], [1, 2]], [True], [None]])
 def test_sequences_that_are_none_are_named_by_their_place(sequence: Any) -> None:
     with pytest.raises(DataError, match="sequence 1"):

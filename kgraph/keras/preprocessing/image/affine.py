@@ -44,6 +44,7 @@ def apply_affine_transform(
     Raises ShapeError when x has not three axes, ArgumentError for other axes, modes and orders, LibraryError without
     SciPy.
     """
+    x = np.asarray(x)
     if x.ndim != 3:
         raise ShapeError(describe("an image has three axes", expected="rank 3", got=f"shape {x.shape}"))
     axes = (row_axis, col_axis, channel_axis)

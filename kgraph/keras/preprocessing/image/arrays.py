@@ -56,6 +56,8 @@ class NumpyArrayIterator(Iterator):
         images, others = _parts(x)
         targets = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
+        if images.ndim != 4:
+            raise _mismatch("images have four axes", "rank 4", images)
         count = len(images)
         for name, array in (("y", targets), ("sample_weight", weights), *(("x", other) for other in others)):
             if array is not None and (array.ndim == 0 or len(array) != count):
@@ -71,12 +73,15 @@ class NumpyArrayIterator(Iterator):
                         got=f"a split after {split} of {count} samples",
                     )
                 )
-        self.x: NDArray[Any] = np.asarray(images[part], dtype=self.dtype)
+        try:
+            self.x: NDArray[Any] = np.asarray(images[part], dtype=self.dtype)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                describe("NumpyArrayIterator: no images", expected="an array of numbers", got=error)
+            ) from None
         self.x_misc = [other[part] for other in others]
         self.y = None if targets is None else targets[part]
         self.sample_weight = None if weights is None else weights[part]
-        if self.x.ndim != 4:
-            raise _mismatch("images have four axes", "rank 4", self.x)
         self._warn_of_channels()
         super().__init__(len(self.x), batch_size, shuffle, seed)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from kgraph.errors import ArgumentError, ArgumentTypeError, ShapeError, describe
 from kgraph.keras import settings
-from kgraph.keras.preprocessing.checks import channels, one_of, seed_number, whole_number
+from kgraph.keras.preprocessing.checks import channels, number, one_of, seed_number, whole_number
 from kgraph.keras.preprocessing.image.affine import FILL_MODES, apply_affine_transform, pair
 from kgraph.keras.preprocessing.image.arrays import NumpyArrayIterator
 from kgraph.keras.preprocessing.image.colours import apply_brightness_shift, apply_channel_shift
@@ -84,6 +84,21 @@ class ImageDataGenerator:
         owner = "ImageDataGenerator"
         one_of(owner, "fill_mode", fill_mode, FILL_MODES)
         one_of(owner, "interpolation_order", str(interpolation_order), "012345")
+        for name, value in (
+            ("rotation_range", rotation_range),
+            ("shear_range", shear_range),
+            ("channel_shift_range", channel_shift_range),
+            ("cval", cval),
+            ("zca_epsilon", zca_epsilon),
+            ("rescale", 0 if rescale is None else rescale),
+            ("validation_split", validation_split),
+        ):
+            number(owner, name, value)
+        for name, value in (
+            ("width_shift_range", width_shift_range),
+            ("height_shift_range", height_shift_range),
+        ):
+            _check_shift(owner, name, value)
         if not 0 <= validation_split < 1:
             raise ArgumentError(
                 describe(f"{owner}: bad validation_split", expected="from 0 to below 1", got=validation_split)
@@ -404,6 +419,17 @@ class ImageDataGenerator:
             vectors, values, _ = np.linalg.svd(images.reshape(len(images), -1).T, full_matrices=False)
             scaled = vectors * (np.sqrt(len(images)) / (values + self.zca_epsilon))
             self.zca_whitening_matrix = (scaled @ vectors.T).astype(images.dtype)
+
+
+def _check_shift(owner: str, name: str, limit: Any) -> None:
+    whole = isinstance(limit, int | np.integer)
+    values = np.asarray(limit)
+    if values.dtype.kind not in "iuf" or values.ndim > 1 or not values.size or (whole and limit < 0):
+        raise ArgumentError(
+            describe(
+                f"{owner}: bad {name}", expected="a number, not negative if whole, or a list", got=repr(limit)
+            )
+        )
 
 
 def _shift(random: np.random.RandomState, limit: Any, size: int) -> Any:

@@ -163,6 +163,15 @@ def test_what_one_setting_means_for_another_is_said(settings: dict[str, Any], me
         ({"brightness_range": ("a", "b")}, "brightness_range"),
         ({"fill_mode": "edge"}, "fill_mode"),
         ({"interpolation_order": 9}, "interpolation_order"),
+        ({"validation_split": None}, "validation_split"),
+        ({"rotation_range": "a"}, "rotation_range"),
+        ({"shear_range": None}, "shear_range"),
+        ({"channel_shift_range": float("nan")}, "channel_shift_range"),
+        ({"rescale": "a"}, "rescale"),
+        ({"width_shift_range": "a"}, "width_shift_range"),
+        ({"height_shift_range": -2}, "height_shift_range"),
+        ({"height_shift_range": []}, "height_shift_range"),
+        ({"height_shift_range": None}, "height_shift_range"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(settings: dict[str, Any], message: str) -> None:

@@ -153,6 +153,8 @@ def test_an_iterator_of_ones_own_makes_its_batches() -> None:
         (lambda g: g.flow((IMAGES, LABELS[1:])), DataError, "x does not match"),
         (lambda g: g.flow([IMAGES]), DataError, "images, others"),
         (lambda g: g.flow(IMAGES[0]), DataError, "rank 4"),
+        (lambda g: g.flow(None), DataError, "rank 4"),
+        (lambda g: g.flow(np.full((2, 2, 2, 1), "a")), DataError, "an array of numbers"),
         (lambda g: g.flow(IMAGES[:0]), DataError, "there are no images"),
         (lambda g: g.flow(IMAGES, subset="validation"), DataError, "none for validation"),
         (lambda g: g.flow(IMAGES, subset="test"), ArgumentError, "'training'"),
