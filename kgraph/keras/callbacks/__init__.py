@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from kgraph.keras.callbacks.base import Callback, CallbackList, History
+from typing import TYPE_CHECKING
+
+from kgraph.keras.callbacks.base import Callback, History
 from kgraph.keras.callbacks.checkpoint import BackupAndRestore, ModelCheckpoint
 from kgraph.keras.callbacks.monitor import EarlyStopping, ReduceLROnPlateau
 from kgraph.keras.callbacks.progress import ProgbarLogger
 from kgraph.keras.callbacks.schedule import LearningRateScheduler
-from kgraph.keras.callbacks.simple import CSVLogger, LambdaCallback, TerminateOnNaN
+from kgraph.keras.callbacks.several import CallbackList
+from kgraph.keras.callbacks.simple import BaseLogger, CSVLogger, LambdaCallback, TerminateOnNaN
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.callbacks.remote import RemoteMonitor
 
 __all__ = [
     "BackupAndRestore",
+    "BaseLogger",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -21,5 +29,8 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "TerminateOnNaN",
 ]
+
+__getattr__, __dir__ = lazy_names(__name__, {"RemoteMonitor": ".remote"})

@@ -1,9 +1,8 @@
-"""`Callback`, the hooks that training calls, and `CallbackList`, which calls them."""
+"""`Callback`, the hooks that training calls, and `History`, what training returns."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable as Function
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -99,6 +98,10 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = Record()
 
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        model.history = self
+
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch, self.history = [], Record()
 
@@ -106,77 +109,6 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-
-
-class CallbackList:
-    """Several callbacks as one. Batch hooks that nobody overrides are not called at all."""
-
-    def __init__(self, callbacks: Any, model: Any, params: Mapping[str, Any]) -> None:
-        self.callbacks = sorted(flat_callbacks(callbacks), key=lambda callback: callback.acts_last)
-        for callback in self.callbacks:
-            callback.peers = self.callbacks
-            callback.set_params(params)
-            callback.set_model(model)
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self._call("on_train_begin", logs)
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        self._call("on_train_end", logs)
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._call("on_epoch_begin", logs, epoch)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self._call("on_epoch_end", logs, epoch)
-
-    def on_test_begin(self, logs: Logs = None) -> None:
-        self._call("on_test_begin", logs)
-
-    def on_test_end(self, logs: Logs = None) -> None:
-        self._call("on_test_end", logs)
-
-    def on_predict_begin(self, logs: Logs = None) -> None:
-        self._call("on_predict_begin", logs)
-
-    def on_predict_end(self, logs: Logs = None) -> None:
-        self._call("on_predict_end", logs)
-
-    def _call(self, hook: str, logs: Logs, *numbers: int) -> None:
-        """Call a hook of each callback, in order, with one and the same logs: a callback may add to them."""
-        shared = {} if logs is None else logs
-        for callback in self.callbacks:
-            getattr(callback, hook)(*numbers, shared)
-
-    def batch_begin(self, phase: str) -> Function[[int, int], None] | None:
-        """A function of batch number and size that calls the begin hooks of a phase; None when nobody has one."""
-        hooks = self._hooks(f"on_{phase}_batch_begin", "on_batch_begin" if phase == "train" else "")
-        if not hooks:
-            return None
-
-        def call(batch: int, size: int) -> None:
-            logs = {"batch": batch, "size": size}
-            for hook in hooks:
-                hook(batch, logs)
-
-        return call
-
-    def batch_end(self, phase: str, names: Sequence[str] = ()) -> Function[..., None] | None:
-        """A function of batch number, size and reported numbers that calls the end hooks; None when nobody has one."""
-        hooks = self._hooks(f"on_{phase}_batch_end", "on_batch_end" if phase == "train" else "")
-        if not hooks:
-            return None
-
-        def call(batch: int, size: int, numbers: Any = ()) -> None:
-            values = numbers.tolist() if len(numbers) else ()
-            logs = {"batch": batch, "size": size, **dict(zip(names, values, strict=False))}
-            for hook in hooks:
-                hook(batch, logs)
-
-        return call
-
-    def _hooks(self, name: str, old: str) -> list[Any]:
-        return [getattr(c, name) for c in self.callbacks if overrides(c, name) or (old and overrides(c, old))]
 
 
 def overrides(callback: Callback, hook: str) -> bool:

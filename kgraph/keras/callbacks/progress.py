@@ -26,8 +26,9 @@ class ProgbarLogger(Callback):
         self._trains = False
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        if self.params["epochs"] > 1 or self._level() == 2:
-            print(f"Epoch {epoch + 1}/{self.params['epochs']}")
+        epochs = self.params.get("epochs") or 1
+        if epochs > 1 or self._level() == 2:
+            print(f"Epoch {epoch + 1}/{epochs}")
         self._start()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
@@ -66,12 +67,12 @@ class ProgbarLogger(Callback):
         # All numbers are running means already, so the bar must not average them again.
         self._stateful = set(self.params.get("metrics", ()))
         self._done = 0
-        self._bar = Progbar(self.params["steps"], verbose=self._level(), stateful_metrics=self._stateful)
+        self._bar = Progbar(self.params.get("steps"), verbose=self._level(), stateful_metrics=self._stateful)
 
     def _advance(self, batch: int, logs: Logs) -> None:
         # The last step is drawn by _finish, with the validation numbers.
         self._done = batch + 1
-        if self._bar is not None and self._done != self.params["steps"]:
+        if self._bar is not None and self._done != self.params.get("steps"):
             self._bar.update(self._done, _numbers(logs))
 
     def _finish(self, logs: Logs) -> None:

@@ -1,4 +1,4 @@
-"""Small callbacks: functions as hooks, stopping on NaN, a CSV file."""
+"""Small callbacks: functions as hooks, stopping on NaN, averages, a CSV file."""
 
 from __future__ import annotations
 
@@ -39,6 +39,41 @@ class TerminateOnNaN(Callback):
         if loss is not None and not np.isfinite(loss):
             print(f"Batch {batch}: the loss is {loss}; training stops")
             self.model.stop_training = True
+
+
+class BaseLogger(Callback):
+    """Averages the numbers of batches into those of an epoch, weighted by the sizes of the batches.
+
+    For loops of one's own, with `params["metrics"]` as the names; of those in `stateful_metrics` the last number is
+    taken. What the logs of an epoch have already stays: `fit` reports means that were computed in the graph.
+    """
+
+    def __init__(self, stateful_metrics: Any = None) -> None:
+        super().__init__()
+        self.stateful_metrics = set(stateful_metrics or ())
+        self.seen, self.totals = 0, dict[str, float]()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self.seen, self.totals = 0, {}
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        numbers = dict(logs or {})
+        size = numbers.pop("size", 0)
+        numbers.pop("batch", None)
+        self.seen += size
+        for name, value in numbers.items():
+            if name in self.stateful_metrics:
+                self.totals[name] = value
+            else:
+                self.totals[name] = self.totals.get(name, 0.0) + value * size
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if not isinstance(logs, dict):
+            return
+        for name in self.params.get("metrics", ()):
+            if name in self.totals:
+                total = self.totals[name]
+                logs.setdefault(name, total if name in self.stateful_metrics else total / self.seen)
 
 
 class CSVLogger(Callback):

@@ -11,8 +11,8 @@ from kgraph import compiler
 from kgraph.errors import ArgumentTypeError, NotCompiledError, UnsupportedError, describe
 from kgraph.ir.types import Array
 from kgraph.keras import optimizers
-from kgraph.keras.callbacks.base import CallbackList, History, flat_callbacks
-from kgraph.keras.callbacks.progress import ProgbarLogger
+from kgraph.keras.callbacks.base import flat_callbacks
+from kgraph.keras.callbacks.several import CallbackList
 from kgraph.keras.optimizers.loss_scale import can_scale
 from kgraph.keras.tensor import Tensor, Variable
 from kgraph.keras.training.arguments import (
@@ -235,7 +235,6 @@ class Trainer(Binder):
             size = validation_batch_size or source.batch_size
             check = ArraySource(self._bind("eval_step", held_out, size), check_steps)
         names = self._prepare().metrics_names
-        self.history = History()
         params = {
             "batch_size": source.batch_size,
             "epochs": wanted.stop,
@@ -245,8 +244,7 @@ class Trainer(Binder):
             "do_validation": check is not None,
             "metrics": [*names, *(f"val_{name}" for name in names if check is not None)],
         }
-        bar = [ProgbarLogger()] if level else []
-        hooks = CallbackList([*flat_callbacks(callbacks), *bar, self.history], self, params)
+        hooks = CallbackList(callbacks, True, bool(level), self, **params)
         with closing(source), closing(check or source):
             self._run_epochs(wanted, source, check, hooks, validation_freq)
         return self.history
@@ -407,7 +405,7 @@ class Trainer(Binder):
         self, callbacks: Any, level: int, steps: int | None, samples: int | None, names: Sequence[str]
     ) -> CallbackList:
         params = {"steps": steps, "samples": samples, "verbose": level, "metrics": list(names), "epochs": 1}
-        return CallbackList([*flat_callbacks(callbacks), *([ProgbarLogger()] if level else [])], self, params)
+        return CallbackList(callbacks, False, bool(level), self, **params)
 
     def _predict_executable(self) -> Any:
         if self._predictor is None:

@@ -220,9 +220,7 @@ def test_only_its_own_files_are_deleted(tmp_path: Path) -> None:
 
 
 def test_steps_pay_nothing_for_backups_of_epochs() -> None:
-    hooks = keras.callbacks.CallbackList(
-        [BackupAndRestore("b"), keras.callbacks.ModelCheckpoint("m.h5")], None, {}
-    )
+    hooks = keras.callbacks.CallbackList([BackupAndRestore("b"), keras.callbacks.ModelCheckpoint("m.h5")])
     assert hooks.batch_begin("train") is None
     assert hooks.batch_end("train") is None
 
