@@ -21,6 +21,7 @@ _PACKAGES = (
     "pyyaml",
     "pluggy",
     "matplotlib",
+    "tensorboard",
 )
 
 

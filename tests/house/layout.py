@@ -32,13 +32,16 @@ THIRD_PARTY = {
     "h5py": ("kgraph.keras.saving", "kgraph.keras.utils"),
     "yaml": ("kgraph.keras.saving",),
     "matplotlib": ("kgraph.keras.utils",),
-    "PIL": ("kgraph.keras.preprocessing.image",),
+    "PIL": ("kgraph.keras.preprocessing.image", "kgraph.keras.callbacks"),
     "scipy": ("kgraph.keras.preprocessing.image",),
+    "tensorboard": ("kgraph.keras.callbacks",),
     "pytest": ("kgraph.testing",),
 }
 """Every third-party module kgraph knows, and the packages that may import it."""
 
-LAZY = frozenset({"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib", "PIL", "scipy"})
+LAZY = frozenset(
+    {"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib", "PIL", "scipy", "tensorboard"}
+)
 """Too heavy for `import kgraph`: these alone may be imported inside a function."""
 
 ON_DEMAND = frozenset(

@@ -15,6 +15,7 @@ from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kgraph.keras.callbacks.remote import RemoteMonitor
+    from kgraph.keras.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -30,7 +31,8 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, {"RemoteMonitor": ".remote"})
+__getattr__, __dir__ = lazy_names(__name__, {"RemoteMonitor": ".remote", "TensorBoard": ".tensorboard"})

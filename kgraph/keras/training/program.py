@@ -118,10 +118,14 @@ class Training:
 
         The order is the same in every process that has traced the same model.
         """
-        steps = [traced.function for key, traced in self._traced.items() if key[0] == "train_step"]
         listed = [*self.model.weights, *getattr(self.optimizer, "variables", ()), self.rng]
         found = [v.variable for v in listed if isinstance(v, Variable)]
-        return list(dict.fromkeys([*found, *(v for step in steps for v in step.variables())]))
+        return list(dict.fromkeys([*found, *(v for step in self.train_steps for v in step.variables())]))
+
+    @property
+    def train_steps(self) -> list[ir.Function]:
+        """The training steps that were needed so far, as they were traced."""
+        return [traced.function for key, traced in self._traced.items() if key[0] == "train_step"]
 
     def shuffler(self) -> np.random.RandomState:
         """A generator for the order of one epoch, made from the random state, which counts on by one."""
