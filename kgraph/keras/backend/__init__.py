@@ -36,6 +36,11 @@ from kgraph.keras.backend.conv import (
     separable_conv1d,
     separable_conv2d,
 )
+from kgraph.keras.backend.ctc import (
+    ctc_batch_cost,
+    ctc_decode,
+    ctc_label_dense_to_sparse,
+)
 from kgraph.keras.backend.function import (
     Function,
     function,
@@ -220,6 +225,9 @@ __all__ = [
     "conv3d_transpose",
     "cos",
     "count_params",
+    "ctc_batch_cost",
+    "ctc_decode",
+    "ctc_label_dense_to_sparse",
     "cumprod",
     "cumsum",
     "depthwise_conv2d",

@@ -6,6 +6,7 @@ from typing import Any
 
 from kgraph.keras.losses.base import Loss, LossFunctionWrapper
 from kgraph.keras.losses.classes import (
+    CTC,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
@@ -42,6 +43,7 @@ from kgraph.keras.losses.functions import (
     cosine,
     cosine_proximity,
     cosine_similarity,
+    ctc,
     dice,
     hinge,
     huber,
@@ -89,6 +91,7 @@ def is_categorical_crossentropy(loss: Any) -> bool:
 
 __all__ = [
     "BCE",
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -126,6 +129,7 @@ __all__ = [
     "cosine",
     "cosine_proximity",
     "cosine_similarity",
+    "ctc",
     "deserialize",
     "dice",
     "get",

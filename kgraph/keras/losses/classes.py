@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kgraph.keras.losses import functions as f
-from kgraph.keras.losses.base import LossFunctionWrapper
+from kgraph.keras.losses.base import Loss, LossFunctionWrapper
 
 MEAN = "sum_over_batch_size"
 
@@ -239,6 +239,16 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
             label_smoothing=label_smoothing,
             axis=axis,
         )
+
+
+class CTC(Loss):
+    """See `ctc`."""
+
+    def __init__(self, reduction: str | None = MEAN, name: str = "ctc", dtype: Any = None) -> None:
+        super().__init__(reduction, name, dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return f.ctc(y_true, y_pred)
 
 
 class Dice(LossFunctionWrapper):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kgraph.keras import backend as K
+from kgraph.keras.backend.ctc import ctc_loss
 from kgraph.keras.backend.math import as_float
 from kgraph.keras.backend.nn import as_labels
 from kgraph.keras.losses.reduction import same_rank
@@ -205,6 +206,17 @@ def binary_focal_crossentropy(
     if apply_class_balancing:
         losses = (t * alpha + (1.0 - t) * (1.0 - alpha)) * losses
     return K.mean(losses, axis)
+
+
+def ctc(y_true: Any, y_pred: Any) -> Tensor:
+    """-log p(labels), [batch], for labels [batch, N] from 1 on, 0 behind their end, and logits [batch, T, classes].
+
+    Class 0 is the blank. See `kgraph.keras.backend.ctc.ctc_loss`. Raises ShapeError for other ranks.
+    """
+    predicted, labels = Tensor(as_float(y_pred)), Tensor(as_labels(y_true))
+    lengths = K.sum(K.cast(K.not_equal(labels, 0), "int32"), -1)
+    steps = K.sum(K.ones_like(predicted[:, :, 0], "int32"), -1)
+    return ctc_loss(labels, predicted, lengths, steps)
 
 
 def dice(y_true: Any, y_pred: Any, axis: Axes = None) -> Tensor:

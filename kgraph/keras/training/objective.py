@@ -16,7 +16,13 @@ from kgraph.keras import losses as losses_module
 from kgraph.keras import metrics as metrics_module
 from kgraph.keras import settings
 from kgraph.keras.layers.nodes import flatten
-from kgraph.keras.losses import SparseCategoricalCrossentropy, as_loss, sparse_categorical_crossentropy
+from kgraph.keras.losses import (
+    CTC,
+    SparseCategoricalCrossentropy,
+    as_loss,
+    ctc,
+    sparse_categorical_crossentropy,
+)
 from kgraph.keras.metrics import Metric
 from kgraph.keras.tensor import Tensor
 from kgraph.ops.logic import cast
@@ -45,6 +51,8 @@ class OutputObjective:
         dims = self.output.dims
         if self.is_sparse:
             return Input(f"{self.name}_target", TensorType("int32", (*dims[:-1], 1)))
+        if is_sequence(self.loss):
+            return Input(f"{self.name}_target", TensorType("int32", (dims[0], symbol(f"{self.name}_labels"))))
         if shape is not None and not is_builtin(self.loss):
             extra = shape[1:] if len(shape) > 1 else (1,)
             dims = (dims[0] if dims else symbol("batch"), *extra)
@@ -76,6 +84,11 @@ def is_sparse(loss: Any) -> bool:
     return isinstance(loss, SparseCategoricalCrossentropy) or (
         getattr(loss, "fn", None) is sparse_categorical_crossentropy
     )
+
+
+def is_sequence(loss: Any) -> bool:
+    """Whether a loss takes sequences of labels, of any length."""
+    return isinstance(loss, CTC) or getattr(loss, "fn", None) is ctc
 
 
 def is_builtin(loss: Any) -> bool:
