@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from kgraph.errors import DataError, describe
@@ -12,10 +13,10 @@ from kgraph.keras.tensor import Tensor
 from kgraph.keras.training.arguments import shuffled, whole_number
 from kgraph.keras.training.batches import make_batches, peek, unpack_batch
 from kgraph.keras.training.data import count_samples, refuse_batches
-from kgraph.keras.training.feed import Feed, input_arrays, target_arrays
+from kgraph.keras.training.feed import Feed, input_arrays, refuse_data, target_arrays
 from kgraph.keras.training.loop import Run
 from kgraph.keras.training.program import Training
-from kgraph.keras.training.source import BatchSource, Source
+from kgraph.keras.training.source import ArraySource, BatchSource, Source, TensorSource
 from kgraph.keras.training.weighting import sample_weights
 from kgraph.keras.utils.fetching import Fetching
 
@@ -44,21 +45,43 @@ class Binder:
     def _feed(self, x: Any, y: Any, sample_weight: Any) -> Feed:
         """Data as named arrays, checked. A model without input shape is built from the first data it sees."""
         inputs = self._inputs_by_name(x)
-        trained = self._prepare().trained
+        training = self._prepare()
+        if training.own_targets and not training.fed:
+            refuse_data(y, "targets")
         return Feed.of(
             inputs,
-            target_arrays(y, self.output_names, trained),
-            sample_weights(sample_weight, self.output_names, [objective.name for objective in trained]),
+            target_arrays(y, self.output_names, training.fed),
+            sample_weights(sample_weight, self.output_names, [o.name for o in training.trained]),
+            self._fixed_batch_size(training.own_targets),
         )
 
     def _bind(self, kind: str, feed: Feed, batch_size: Any) -> Run:
         """The compiled step that takes such data, with the data."""
-        size = self._batch_size(batch_size)
-        self._check_batch(feed.size, size)
         training = self._prepare()
+        fixed = self._fixed_batch_size(training.own_targets)
+        size = self._batch_size(batch_size, fixed)
+        self._check_batch(feed.size, size, fixed)
         traced = training.step(kind, frozenset(feed.weights), feed.target_shapes)
         data = feed.data(traced, size)
         return Run(training.executable(traced), kind, data)
+
+    def _source(
+        self, kind: str, feed: Feed, batch_size: Any, steps: int | None, shuffle: Any = False
+    ) -> Source:
+        """Data that are all there, bound to a step.
+
+        Rows of arrays beside tensors belong to the rows of these, so only whole batches change places.
+        """
+        run = self._bind(kind, feed, batch_size)
+        if not run.data.arrays:
+            return TensorSource(run, steps)
+        if not isinstance(shuffle, str) and self._has_own_data():
+            shuffle = False
+        return ArraySource(run, steps, lambda: self._shuffled(run.data.size, run.data.batch_size, shuffle))
+
+    def _has_own_data(self) -> bool:
+        """Whether some inputs or targets are tensors that have values of their own."""
+        return len(self.input_names_fed) < len(self.inputs) or bool(self._prepare().own_targets)
 
     def _stream(
         self,
@@ -105,17 +128,17 @@ class Binder:
         size = count_samples(inputs) if inputs else self._fixed_batch_size() or 1
         return list(inputs.values()), size
 
-    def _fixed_batch_size(self) -> int | None:
-        sizes = [t.dims[0] for t in self.inputs if t.dims and isinstance(t.dims[0], int)]
+    def _fixed_batch_size(self, targets: Sequence[Tensor] = ()) -> int | None:
+        """The batch size that the inputs have, or else the targets; None when it varies."""
+        sizes = [t.dims[0] for t in (*self.inputs, *targets) if t.dims and isinstance(t.dims[0], int)]
         return sizes[0] if sizes else None
 
-    def _batch_size(self, given: Any) -> int:
-        """The batch size asked for; when none is, the fixed one of the model, or 32."""
-        return (self._fixed_batch_size() or 32) if given is None else whole_number(given, "batch_size", 1)
+    def _batch_size(self, given: Any, fixed: int | None) -> int:
+        """The batch size asked for; when none is, the fixed one, or 32."""
+        return (fixed or 32) if given is None else whole_number(given, "batch_size", 1)
 
-    def _check_batch(self, samples: int, batch: int) -> None:
+    def _check_batch(self, samples: int, batch: int, fixed: int | None) -> None:
         """A model with a fixed batch size takes whole batches of exactly that size."""
-        fixed = self._fixed_batch_size()
         if fixed is not None and (samples % fixed or batch != fixed):
             raise DataError(
                 describe(

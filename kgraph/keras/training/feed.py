@@ -26,12 +26,20 @@ class Feed:
     size: int
 
     @classmethod
-    def of(cls, inputs: dict[str, Array], targets: dict[str, Array], weights: dict[str, Array]) -> Feed:
-        """Raises DataError when the arrays differ in their number of samples."""
+    def of(
+        cls,
+        inputs: dict[str, Array],
+        targets: dict[str, Array],
+        weights: dict[str, Array],
+        otherwise: int | None = None,
+    ) -> Feed:
+        """Without any arrays there are `otherwise` samples, those of tensors.
+
+        Raises DataError when the arrays differ in their number of samples.
+        """
         parts = {"": inputs, "_target": targets, "_sample_weight": weights}
-        size = count_samples(
-            {f"{name}{kind}": array for kind, arrays in parts.items() for name, array in arrays.items()}
-        )
+        arrays = {f"{name}{kind}": array for kind, part in parts.items() for name, array in part.items()}
+        size = count_samples(arrays) if arrays or otherwise is None else otherwise
         return cls(inputs, targets, weights, size)
 
     @property
@@ -42,6 +50,8 @@ class Feed:
         """The same with the weights of classes multiplied into those of samples."""
         if class_weight is None:
             return self
+        if not self.targets:
+            raise DataError(describe("class_weight needs targets that are data", got="target tensors"))
         weights = dict(self.weights)
         for name, found in class_weights(class_weight, self.targets).items():
             given = weights.get(name)
@@ -95,12 +105,21 @@ def input_arrays(x: Any, leaves: Sequence[Input], names: Sequence[str]) -> dict[
     Raises DataError naming the input, what it expects and what came.
     """
     if not leaves:
+        refuse_data(x, "inputs")
         return {}
     entries = in_order(x, names, "input", [leaf.rank for leaf in leaves])
     return {
         name: fit_array(entry, leaf, f"input {name!r}")
         for name, entry, leaf in zip(names, entries, leaves, strict=True)
     }
+
+
+def refuse_data(data: Any, what: str) -> None:
+    """Raise DataError for data where all that is asked for are tensors with values of their own."""
+    if data is not None and not (isinstance(data, list | tuple | dict) and not data):
+        raise DataError(
+            describe(f"the {what} are tensors, and no data is fed", expected="None", got=type(data).__name__)
+        )
 
 
 def target_arrays(y: Any, names: Sequence[str], trained: Sequence[OutputObjective]) -> dict[str, Array]:

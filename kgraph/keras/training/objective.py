@@ -10,7 +10,7 @@ import numpy as np
 
 from kgraph.errors import ArgumentError, DataError, describe
 from kgraph.ir.dims import symbol
-from kgraph.ir.graph import Input, scope
+from kgraph.ir.graph import Input, Value, scope
 from kgraph.ir.types import Array, TensorType
 from kgraph.keras import losses as losses_module
 from kgraph.keras import metrics as metrics_module
@@ -24,7 +24,7 @@ from kgraph.keras.losses import (
     sparse_categorical_crossentropy,
 )
 from kgraph.keras.metrics import Metric
-from kgraph.keras.tensor import Tensor
+from kgraph.keras.tensor import Tensor, as_value
 from kgraph.ops.logic import cast
 from kgraph.ops.shape import expand_dims
 
@@ -38,16 +38,28 @@ class OutputObjective:
     loss: Any
     weight: float
     temporal: bool
+    given: Tensor | None = None
+    """The `target_tensors` of compile: what the targets are, or the placeholder that they are fed to."""
     metrics: list[Any] = field(default_factory=list)
     weighted_metrics: list[Any] = field(default_factory=list)
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether the targets are data, rather than a tensor that has values of its own."""
+        return self.given is None or isinstance(self.given.value, Input)
 
     @property
     def is_sparse(self) -> bool:
         """Whether the targets are integer labels rather than something of the output's shape."""
         return is_sparse(self.loss)
 
-    def target(self, shape: Sequence[int] | None) -> Input:
-        """The placeholder of the targets. A loss of the user's own takes them in whatever shape the data has."""
+    def target(self, shape: Sequence[int] | None) -> Value:
+        """The targets, which are a placeholder where they are fed.
+
+        A loss of the user's own takes them in whatever shape the data has.
+        """
+        if self.given is not None:
+            return self.given.value
         dims = self.output.dims
         if self.is_sparse:
             return Input(f"{self.name}_target", TensorType("int32", (*dims[:-1], 1)))
@@ -114,6 +126,7 @@ def make_objectives(
     metrics: Any,
     weighted_metrics: Any,
     sample_weight_mode: Any,
+    target_tensors: Any = None,
 ) -> list[OutputObjective]:
     """One objective per output from the arguments of `compile`: values, lists in order, or dicts by output name.
 
@@ -121,6 +134,7 @@ def make_objectives(
     """
     losses = _per_output(loss, names, "loss")
     weights = _per_output(loss_weights, names, "loss_weights", default=1.0)
+    given = _target_tensors(target_tensors, names)
     modes = _per_output(sample_weight_mode, names, "sample_weight_mode")
     reported = _metrics_per_output(metrics, names, "metrics")
     weighted = _metrics_per_output(weighted_metrics, names, "weighted_metrics")
@@ -146,6 +160,7 @@ def make_objectives(
             None if losses[i] is None else as_loss(losses[i]),
             _number(weights[i], name),
             modes[i] == "temporal",
+            None if given[i] is None else Tensor(as_value(given[i])),
         )
         with scope(name):
             objective.metrics = [metrics_module.for_output(m, output, objective.loss) for m in reported[i]]
@@ -184,6 +199,13 @@ def _per_output(value: Any, names: Sequence[str], what: str, default: Any = None
     if what == "loss_weights":  # one number would hold for one output, but Keras takes none either
         raise ArgumentError(describe("bad loss_weights", expected="a list or a dict", got=repr(value)))
     return [value] * len(names)
+
+
+def _target_tensors(value: Any, names: Sequence[str]) -> list[Any]:
+    """A tensor or None for each output. One alone is for the one output that there is."""
+    if value is not None and not isinstance(value, Mapping | list | tuple):
+        value = [value]
+    return _per_output(value, names, "target_tensors")
 
 
 def _number(value: Any, name: str) -> float:

@@ -87,6 +87,16 @@ class Training:
         """The objectives of outputs with a loss or metrics."""
         return [o for o in self.objectives if o.loss is not None or o.metrics or o.weighted_metrics]
 
+    @property
+    def fed(self) -> list[OutputObjective]:
+        """The trained ones whose targets are data."""
+        return [o for o in self.trained if o.is_fed]
+
+    @property
+    def own_targets(self) -> list[Tensor]:
+        """The targets that are no data but tensors with values of their own."""
+        return [o.given for o in self.trained if o.given is not None and not o.is_fed]
+
     @cached_property
     def metrics_names(self) -> list[str]:
         """The names of the reported numbers, in order: loss, losses of outputs, metrics."""
@@ -168,7 +178,8 @@ class Training:
             f"mean_{name}" if name == "loss" else name: v
             for name, v in zip(self.metrics_names, numbers, strict=True)
         }
-        leaves = (*inputs, *targets.values(), *weights.values())
+        fed = {o.name: targets[o.name] for o in self.fed}
+        leaves = (*inputs, *fed.values(), *weights.values())
         all_updates = compose_updates(self.model, self.updates if training else self.state_updates) | updates
         whole = number_salts(ir.Function(kind, leaves, outputs, all_updates))
         forward = compiler.specialise(whole, training, closed=self.closed)
@@ -180,13 +191,13 @@ class Training:
         return Traced(
             ir.Function(kind, forward.inputs, logs_only, forward.updates),
             tuple(self.model.input_names_fed),
-            tuple(targets),
+            tuple(fed),
             tuple(weights),
             ir.Function(kind, forward.inputs, outputs, forward.updates),
         )
 
     def _losses_and_metrics(
-        self, targets: Mapping[str, ir.Input], weights: Mapping[str, ir.Input], training: bool
+        self, targets: Mapping[str, ir.Value], weights: Mapping[str, ir.Input], training: bool
     ) -> tuple[ir.Value, list[Any]]:
         """The loss to minimise, and the numbers to report, in the order of `metrics_names`."""
         total: Tensor | None = None

@@ -1,4 +1,4 @@
-"""What the epochs of `fit` and `evaluate` run over: arrays that are all there, or batches that come one by one."""
+"""What the epochs of `fit` and `evaluate` run over: arrays that are all there, single batches, or tensors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+from kgraph.errors import ArgumentError, describe
 from kgraph.ir.types import Array
 from kgraph.keras.training.batches import Batches, warn_short
 from kgraph.keras.training.loop import Around, Run, run_each, run_ranges
@@ -69,6 +70,35 @@ class ArraySource(Source):
             warn_short(self.limit, end - begin)
         self._done = end
         return run_ranges(self.run, self._order, islice(self.run.data.ranges(), begin, end), around, first)
+
+
+class TensorSource(Source):
+    """Tensors of the graph, which every step computes anew: an epoch is a number of steps.
+
+    Raises ArgumentError when that is not given.
+    """
+
+    kind = "tensor"
+
+    def __init__(self, run: Run, steps: int | None) -> None:
+        if steps is None:
+            raise ArgumentError(
+                describe(
+                    "data that come from tensors have no end",
+                    expected="steps_per_epoch, validation_steps for held-out data, steps to evaluate",
+                    got="None",
+                )
+            )
+        self.run, self._steps, self.batch_size = run, steps, run.data.size
+
+    @property
+    def steps(self) -> int:
+        return self._steps
+
+    def rewind(self) -> None: ...
+
+    def run_epoch(self, around: Around, first: int = 0) -> Array | None:
+        return run_each(range(self._steps), lambda _: self.run, around, first)
 
 
 class BatchSource(Source):

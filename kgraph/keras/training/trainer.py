@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import repeat
 from typing import Any
 
 from kgraph import compiler
-from kgraph.errors import ArgumentTypeError, NotCompiledError, UnsupportedError, describe
+from kgraph.errors import ArgumentTypeError, NotCompiledError, describe
 from kgraph.ir.types import Array
 from kgraph.keras import optimizers
 from kgraph.keras.callbacks.base import flat_callbacks
@@ -32,7 +33,7 @@ from kgraph.keras.training.binder import Binder
 from kgraph.keras.training.loop import Around, as_logs, interruptible, predict_each, run_once
 from kgraph.keras.training.objective import check_identifiers, make_objectives
 from kgraph.keras.training.program import Training, trace_predict
-from kgraph.keras.training.source import ArraySource, Source
+from kgraph.keras.training.source import Source
 from kgraph.keras.utils.fetching import Fetching
 
 
@@ -73,12 +74,10 @@ class Trainer(Binder):
         Args: `optimizer` and `loss` as names, objects or functions; `loss`, `metrics`, `loss_weights`,
         `weighted_metrics`, `sample_weight_mode` one for all outputs, a list in order, or a dict by output name. In
         mixed precision with float16 the optimizer is put into a `LossScaleOptimizer`, unless `auto_scale_loss` is off.
+        `target_tensors`, in the same forms, are the targets, which are then not fed: variables, random tensors and the
+        like; or placeholders that they are fed to.
         Raises ArgumentError (a ValueError) for identifiers and outputs that do not exist.
         """
-        if target_tensors is not None:
-            raise UnsupportedError(
-                describe("target_tensors is not taken yet", expected="None", where=self.name)
-            )
         for name in kwargs:
             if name not in ("run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"):
                 raise ArgumentTypeError(
@@ -90,6 +89,7 @@ class Trainer(Binder):
             "loss_weights": loss_weights,
             "weighted_metrics": weighted_metrics,
             "sample_weight_mode": sample_weight_mode,
+            "target_tensors": target_tensors,
         }
         check_identifiers(loss, metrics, weighted_metrics)
         chosen = optimizers.get(optimizer)
@@ -190,6 +190,10 @@ class Trainer(Binder):
         generator has one thread at most. With `use_multiprocessing` they are processes, which get a Sequence pickled
         and import the program anew: what that does by itself must stand behind `if __name__ == "__main__":`.
 
+        Inputs made of tensors (`Input(tensor=…)`) and `target_tensors` are not fed: `x` and `y` leave them out, and are
+        None when there is nothing else. Every step computes the tensors anew, and `steps_per_epoch` says how many an
+        epoch has; arrays beside them have batches of their size, whose samples are not shuffled.
+
         Raises NotCompiledError before compile, DataError for data that does not fit.
         """
         epochs = old_keyword(kwargs, "nb_epoch", "epochs", epochs)
@@ -222,10 +226,8 @@ class Trainer(Binder):
             feed = self._feed(x, y, sample_weight)
             if validation_data is None and validation_split:
                 feed, held_out = feed.split(validation_split)
-            run = self._bind("train_step", feed.weighted_by_class(class_weight), batch_size)
-            source = ArraySource(
-                run, steps, lambda: self._shuffled(run.data.size, run.data.batch_size, shuffle)
-            )
+            feed = feed.weighted_by_class(class_weight)
+            source = self._source("train_step", feed, batch_size, steps, shuffle)
         check: Source | None = None
         if is_batches(validation_data):
             check = self._stream("eval_step", validation_data, check_steps, fetching, len(wanted))
@@ -233,7 +235,7 @@ class Trainer(Binder):
             held_out = self._feed(*unpack_validation(validation_data))
         if held_out is not None:
             size = validation_batch_size or source.batch_size
-            check = ArraySource(self._bind("eval_step", held_out, size), check_steps)
+            check = self._source("eval_step", held_out, size, check_steps)
         names = self._prepare().metrics_names
         params = {
             "batch_size": source.batch_size,
@@ -312,7 +314,8 @@ class Trainer(Binder):
         """The loss and the metrics on data, without training behaviour: one number, or a list as in `metrics_names`.
 
         Regularisers and class weights act in training only, so the loss is that of the outputs and of `add_loss`.
-        `x` may come batch by batch, as in `fit`; of all kinds of data, `steps` batches are used, or all there are.
+        `x` may come batch by batch, or from tensors, as in `fit`; of all kinds of data, `steps` batches are used, or
+        all there are.
         Raises NotCompiledError before compile, DataError for data that does not fit.
         """
         steps, fetching = step_count(steps, "steps"), Fetching(workers, max_queue_size, use_multiprocessing)
@@ -322,7 +325,7 @@ class Trainer(Binder):
             refuse_beside_batches(x, y=y, batch_size=batch_size, sample_weight=sample_weight)
             source = self._stream("eval_step", x, steps, fetching)
         else:
-            source = ArraySource(self._bind("eval_step", self._feed(x, y, sample_weight), batch_size), steps)
+            source = self._source("eval_step", self._feed(x, y, sample_weight), batch_size, steps)
         names = self._prepare().metrics_names
         hooks = self._hooks(callbacks, verbosity(verbose), source.steps, source.samples, names)
         with closing(source), interruptible() as interrupt:
@@ -331,7 +334,7 @@ class Trainer(Binder):
 
     def predict(
         self,
-        x: Any,
+        x: Any = None,
         batch_size: int | None = None,
         verbose: Any = 0,
         steps: int | None = None,
@@ -355,8 +358,13 @@ class Trainer(Binder):
             with closing(batches):
                 return self._predict_each(type(x).__name__, each, callbacks, level, batches.steps, None)
         arrays, size = self._prediction_data(x)
-        batch = self._batch_size(batch_size)
-        self._check_batch(size, batch)
+        if not arrays:  # all inputs are tensors, which every step computes anew
+            return self._predict_each(
+                "tensor", repeat(([], size), steps or 1), callbacks, level, steps or 1, None
+            )
+        fixed = self._fixed_batch_size()
+        batch = self._batch_size(batch_size, fixed)
+        self._check_batch(size, batch, fixed)
         size = min(size, batch * (steps or size))
         if not level and not callbacks and size <= batch:
             return self._as_given(
@@ -391,7 +399,7 @@ class Trainer(Binder):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
         arrays, size = self._prediction_data(x)
-        self._check_batch(size, size)
+        self._check_batch(size, size, self._fixed_batch_size())
         outputs = self._predict_executable().run("predict", [array[:] for array in arrays])
         return self._as_given(outputs)
 

@@ -127,7 +127,17 @@ COMPILE: dict[str, Mistake] = {
         ("loss_weights", "list or a dict", "3.0"),
     ),
     "keyword": (lambda: regression(foo=3), TypeError, ("compile", "foo")),
-    "target_tensors": (lambda: regression(target_tensors=X), NotImplementedError, ("target_tensors",)),
+    "too many target_tensors": (
+        lambda: regression(target_tensors=[Y, Y]),
+        ValueError,
+        ("target_tensors", "1: out", "2"),
+    ),
+    "one target tensor": (lambda: two_by_two(target_tensors=Y), ValueError, ("target_tensors", "2: p, q")),
+    "target_tensors for none": (
+        lambda: two_by_two(target_tensors={"zz": Y}),
+        ValueError,
+        ("target_tensors", "p, q", "zz"),
+    ),
 }
 
 ARGUMENTS: dict[str, Mistake] = {
