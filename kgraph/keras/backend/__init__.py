@@ -117,6 +117,11 @@ from kgraph.keras.backend.random import (
     random_uniform_variable,
     truncated_normal,
 )
+from kgraph.keras.backend.session import (
+    clear_session,
+    get_session,
+    set_session,
+)
 from kgraph.keras.backend.shape import (
     arange,
     batch_flatten,
@@ -151,7 +156,6 @@ from kgraph.keras.backend.state import (
     batch_get_value,
     batch_set_value,
     cast_to_floatx,
-    clear_session,
     constant,
     count_params,
     dtype,
@@ -250,6 +254,7 @@ __all__ = [
     "function",
     "gated_train_phase",
     "gather",
+    "get_session",
     "get_uid",
     "get_value",
     "gradients",
@@ -320,6 +325,7 @@ __all__ = [
     "set_floatx",
     "set_image_data_format",
     "set_learning_phase",
+    "set_session",
     "set_value",
     "shape",
     "sigmoid",

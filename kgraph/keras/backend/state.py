@@ -12,11 +12,9 @@ from kgraph.ir import graph as ir
 from kgraph.ir.dims import Sym, product, symbol
 from kgraph.ir.types import TensorType
 from kgraph.keras import settings
-from kgraph.keras.backend.control import set_learning_phase
 from kgraph.keras.backend.sizes import as_dims
-from kgraph.keras.dtype_policies import set_dtype_policy
 from kgraph.keras.tensor import Tensor, Variable, as_value, evaluate, fit_update
-from kgraph.keras.utils.naming import next_uid, reset_uids
+from kgraph.keras.utils.naming import next_uid
 from kgraph.ops import logic
 from kgraph.ops import shape as s
 
@@ -199,13 +197,3 @@ def is_keras_tensor(x: Any) -> bool:
 def get_uid(prefix: str = "") -> int:
     """The next number for a prefix: 1, 2, …"""
     return next_uid(prefix)
-
-
-def clear_session() -> None:
-    """Begin the numbers in names again, and forget a learning phase and a dtype policy that were set.
-
-    Graphs free themselves.
-    """
-    reset_uids()
-    set_dtype_policy(None)
-    set_learning_phase(None)
