@@ -78,7 +78,7 @@ class TensorBoard(Callback):
             warn_user("TensorBoard: gradients are not kept after a step, so there are no histograms of them")
         self._train = EventLog(Path(self.log_dir, "train"))
         self._validation = EventLog(Path(self.log_dir, "validation"))
-        self._has_graph = False
+        self._drawn: Any = None  # the model whose graph was written
         self._step = self._first_step = 0
         self._epoch_began = self._batch_began = 0.0
         if self.update_freq != "epoch":
@@ -89,8 +89,7 @@ class TensorBoard(Callback):
     # -- training
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._has_graph = False
-        if self.write_graph:
+        if self.write_graph and self._drawn is not self.model:
             self._write_layers()
         if self.embeddings_freq:
             self._embedding_layers()  # raises for names that are none
@@ -118,7 +117,7 @@ class TensorBoard(Callback):
         reported["learning_rate"] = learning_rate(self.model)
         if self.write_steps_per_second:
             reported["steps_per_second"] = (self._iterations() - self._first_step) / seconds
-        if self.write_graph and not self._has_graph:
+        if self.write_graph and self._drawn is not self.model:
             self._write_ops()
         self._write(self._train, "epoch_{}", reported, epoch)
         named = {name.removeprefix("val_"): value for name, value in checked.items()}
@@ -155,7 +154,7 @@ class TensorBoard(Callback):
     def _write_ops(self) -> None:
         for step in self.model._prepare().train_steps[:1]:
             self._train.graph(step)
-        self._has_graph = True
+        self._drawn = self.model
 
     def _write_weights(self, epoch: int) -> None:
         for layer in self.model.layers:

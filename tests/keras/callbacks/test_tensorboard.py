@@ -247,6 +247,16 @@ def test_the_graph_of_ops(tmp_path: Path) -> None:
     assert nodes["updates/head/kernel"].input[0] == "head/kernel"
 
 
+def test_graphs_are_written_once_for_each_model(tmp_path: Path) -> None:
+    board, first = TensorBoard(tmp_path), regression()
+    for model in (first, first, two_branches()):
+        inputs = [X] * len(model.inputs)
+        model.fit(inputs, Y, epochs=2, verbose=0, callbacks=board)
+    texts = [json.loads(text.item()) for text in series(tmp_path / "train", "keras")[1]]
+    assert [text["config"]["name"] for text in texts] == [first.name, "outer"]
+    assert any(node.name == "head/matmul" for node in events(tmp_path / "train").Graph().node)
+
+
 def test_a_subclassed_model_has_a_graph_of_ops_alone(tmp_path: Path) -> None:
     class Own(keras.Model):
         def __init__(self) -> None:
