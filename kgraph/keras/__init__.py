@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kgraph.keras import (
     activations,
+    applications,
     backend,
     callbacks,
     config,
@@ -33,6 +34,7 @@ __all__ = [
     "Sequential",
     "Variable",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",

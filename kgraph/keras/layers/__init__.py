@@ -54,6 +54,7 @@ from kgraph.keras.layers.merge import (
     Add,
     Average,
     Concatenate,
+    CustomScaleLayer,
     Dot,
     Maximum,
     Minimum,
@@ -282,6 +283,7 @@ __all__ = [
 
 _NAMED = {name: globals()[name] for name in __all__}
 register({n: c for n, c in _NAMED.items() if inspect.isclass(c) and issubclass(c, Layer)})
+register({"CustomScaleLayer": CustomScaleLayer})  # of files only: Keras has no public name for it either
 
 
 def __getattr__(name: str) -> Any:

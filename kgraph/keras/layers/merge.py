@@ -125,6 +125,19 @@ class Multiply(Folded):
         return where(reduce(Or(), valid), result, 0.0) if len(valid) == len(flags) else result
 
 
+class CustomScaleLayer(Folded):
+    """y = x0 + scale * x1, of exactly two: the sum of Inception-ResNet, by the name that files have for it."""
+
+    least = most = 2
+
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = float(scale)
+
+    def merge(self, values: list[Value], masks: list[Value | None]) -> Value:
+        return e.add(values[0], e.mul(values[1], self.scale))
+
+
 class Extremum(Folded):
     """The largest or smallest of x0, x1, …; masked elements do not take part."""
 

@@ -55,6 +55,21 @@ class Node:
         return [t._keras_history[0] for t in self.input_tensors]
 
 
+def source_inputs(tensor: Tensor) -> list[Tensor]:
+    """The outputs of input layers that a tensor is made of, as a walk back from it meets them."""
+    found: dict[int, Tensor] = {}
+    pending, seen = [tensor], {id(tensor)}
+    while pending:
+        layer, index, _ = (here := pending.pop())._keras_history
+        before = layer._inbound_nodes[index].input_tensors
+        if not before:
+            found[id(here)] = here
+        new = [t for t in before if id(t) not in seen]
+        seen.update(id(t) for t in new)
+        pending += reversed(new)
+    return list(found.values())
+
+
 class InputSpec:
     """What a layer expects of an input: any of dtype, shape (None matches all), rank bounds and sizes of axes."""
 

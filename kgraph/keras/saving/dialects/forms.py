@@ -107,6 +107,7 @@ LAYERS: Mapping[str, Form] = _frozen(
     Cropping1D=Form(newer=_1D, dropped=_1D, before=_1D, single=("cropping",)),
     CuDNNGRU=Form(foreign=_RECURRENT, newer=_FIXED, module=None),
     CuDNNLSTM=Form(foreign=_RECURRENT, newer=_FIXED, module=None),
+    CustomScaleLayer=Form(module="keras.src.applications.inception_resnet_v2"),
     DepthwiseConv2D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
     DepthwiseConv1D=Form(foreign=_frozen(filters=None, **_NO_KERNEL)),
     EinsumDense=Form(foreign=_frozen(gptq_unpacked_column_size=None)),
