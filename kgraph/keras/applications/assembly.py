@@ -169,7 +169,9 @@ def assemble(architecture: Architecture, body: Body, options: Options) -> Model:
     sizes, given = architecture.sizes, options.input_shape
     shape = image_shape(given, sizes, options.include_top, options.imagenet, options.name)
     image = entrance(options.input_tensor, shape, given is not None, sizes.fixed, options.name)
-    with nullcontext() if options.weights is None else without_initialisers():
+    # Before the layers are made: a file that can't be had is the first thing to know.
+    file = _published(architecture, options, image) if options.imagenet else options.weights
+    with nullcontext() if file is None else without_initialisers():
         x = body(image)
         if options.include_top:
             x = architecture.head(x, options.classes, options.classifier_activation)
@@ -178,8 +180,8 @@ def assemble(architecture: Architecture, body: Body, options: Options) -> Model:
         sources = source_inputs(image)
         name = options.name.replace("{rows}", str(spatial(image.shape)[0]))
         model = Model(sources[0] if len(sources) == 1 else sources, x, name=name)
-    if options.weights is not None:
-        model.load_weights(_published(architecture, options, image) if options.imagenet else options.weights)
+    if file is not None:
+        model.load_weights(file)
     return model
 
 

@@ -119,10 +119,11 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, An
 def _class_names() -> list[tuple[str, str]]:
     """WordNet's number and the name of each class."""
     path = get_file("imagenet_class_index.json", CLASS_INDEX, cache_subdir=CACHE, file_hash=CLASS_INDEX_HASH)
-    with open(path, encoding="utf-8") as file:
-        entries = json.load(file)
-    if not isinstance(entries, dict) or any(str(i) not in entries for i in range(CLASSES)):
+    try:
+        with open(path, encoding="utf-8") as file:
+            entries = json.load(file)
+        return [(str(number), str(name)) for number, name in (entries[str(i)] for i in range(CLASSES))]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise FileError(
-            describe("the file is no index of classes", expected=f"{CLASSES} of them", where=path)
-        )
-    return [(str(number), str(name)) for number, name in (entries[str(i)] for i in range(CLASSES))]
+            describe("the file is no index of classes", expected=f"{CLASSES} of them", got=error, where=path)
+        ) from None
