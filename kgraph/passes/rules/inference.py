@@ -7,7 +7,7 @@ weights nothing of it is left at run time.
 from __future__ import annotations
 
 from kgraph.ir.dims import product
-from kgraph.ir.graph import Result, Value
+from kgraph.ir.graph import Result, Value, constant
 from kgraph.ops.activations import relu
 from kgraph.ops.base import Unary
 from kgraph.ops.broadcast import Reshape, reshape
@@ -91,6 +91,25 @@ class FoldBatchNormIntoMatMul(_FoldBatchNorm):
         return self.shifted(m, made.op(m.x, mul(m.w, by)), factor, shift)
 
 
+class ScaleIntoConv(Rule):
+    """(conv(x, w) + b) * s -> conv(x, w * s) + b * s, for a constant s of one number"""
+
+    operands = examples(x=f32(2, 3, 5, 5), w=f32(4, 3, 3, 3), b=f32(4, 1, 1), s=constant(0.3, "float32"))
+    exclusive = True
+
+    def pattern(self, x: Value, w: Value, b: Value, s: Value) -> Value:
+        return mul(add(conv(x, w), b), s)
+
+    def replace(self, m: Match) -> Value | Declined:
+        made, s = m.call(Conv), m.array("s")
+        if s.size != 1 or m.root.results[0].shape != made.results[0].shape:
+            return Declined("s is not one number, or the result is broadcast")
+        if product(m.b.shape) not in (1, m.w.shape[0]):
+            return Declined("b is as large as the result: scaling it saves nothing")
+        factor = reshape(m.s, ())
+        return add(made.op(m.x, mul(m.w, factor)), mul(m.b, factor))
+
+
 class FlattenIntoWeights(Rule):
     """flatten(transpose(x)) @ w -> flatten(x) @ (w with its rows permuted)"""
 
@@ -156,5 +175,5 @@ class UnaryOfReshape(Rule):
 BATCH_NORM = tuple(
     rule(biased) for rule in (FoldBatchNormIntoConv, FoldBatchNormIntoMatMul) for biased in (False, True)
 )
-FROZEN = (FlattenIntoWeights(), BatchNormAsAffine(), UnaryOfReshape())
+FROZEN = (ScaleIntoConv(), FlattenIntoWeights(), BatchNormAsAffine(), UnaryOfReshape())
 """For functions whose weights rest: with weights that change, these move work rather than save it."""
