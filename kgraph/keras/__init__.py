@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kgraph.keras import (
     activations,
     applications,
@@ -26,6 +28,10 @@ from kgraph.keras.dtype_policies import DTypePolicy
 from kgraph.keras.layers import Input
 from kgraph.keras.models import Model, Sequential
 from kgraph.keras.tensor import Variable
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras import wrappers
 
 __all__ = [
     "DTypePolicy",
@@ -51,4 +57,7 @@ __all__ = [
     "preprocessing",
     "regularizers",
     "utils",
+    "wrappers",
 ]
+
+__getattr__, __dir__ = lazy_names(__name__, {"wrappers": "kgraph.keras.wrappers"})

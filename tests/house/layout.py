@@ -35,12 +35,13 @@ THIRD_PARTY = {
     "PIL": ("kgraph.keras.preprocessing.image", "kgraph.keras.callbacks"),
     "scipy": ("kgraph.keras.preprocessing.image",),
     "tensorboard": ("kgraph.keras.callbacks",),
+    "sklearn": ("kgraph.keras.wrappers",),
     "pytest": ("kgraph.testing",),
 }
 """Every third-party module kgraph knows, and the packages that may import it."""
 
 LAZY = frozenset(
-    {"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib", "PIL", "scipy", "tensorboard"}
+    {"onnx", "onnxruntime", "google", "h5py", "yaml", "matplotlib", "PIL", "scipy", "sklearn", "tensorboard"}
 )
 """Too heavy for `import kgraph`: these alone may be imported inside a function."""
 
