@@ -32,6 +32,7 @@ from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kgraph.keras import wrappers
+    from kgraph.keras.stand_in import install
 
 __all__ = [
     "DTypePolicy",
@@ -48,6 +49,7 @@ __all__ = [
     "datasets",
     "dtype_policies",
     "initializers",
+    "install",
     "layers",
     "losses",
     "metrics",
@@ -60,4 +62,9 @@ __all__ = [
     "wrappers",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, {"wrappers": "kgraph.keras.wrappers"})
+__version__ = "2.3.1"
+"""The Keras whose names and signatures are here, for programs that ask. Much of what came later is here as well."""
+
+__getattr__, __dir__ = lazy_names(
+    __name__, {"install": "kgraph.keras.stand_in", "wrappers": "kgraph.keras.wrappers"}
+)
