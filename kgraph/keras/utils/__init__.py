@@ -25,15 +25,31 @@ from kgraph.lazy import lazy_names
 if TYPE_CHECKING:
     from kgraph.keras.preprocessing.image.files import array_to_img, img_to_array, load_img, save_img
     from kgraph.keras.preprocessing.sequence import pad_sequences
+    from kgraph.keras.utils import conv_utils, layer_utils, multi_gpu_utils
+    from kgraph.keras.utils.dot import model_to_dot
     from kgraph.keras.utils.download import get_file
+    from kgraph.keras.utils.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
+    from kgraph.keras.utils.h5dict import H5Dict
+    from kgraph.keras.utils.layer_utils import (
+        convert_all_kernels_in_model,
+        get_source_inputs,
+        print_summary,
+    )
+    from kgraph.keras.utils.multi_gpu_utils import multi_gpu_model
 
 __all__ = [
     "CustomObjectScope",
+    "GeneratorEnqueuer",
+    "H5Dict",
     "HDF5Matrix",
+    "OrderedEnqueuer",
     "Progbar",
     "PyDataset",
     "Sequence",
+    "SequenceEnqueuer",
     "array_to_img",
+    "conv_utils",
+    "convert_all_kernels_in_model",
     "custom_object_scope",
     "data_utils",
     "deserialize_keras_object",
@@ -42,14 +58,20 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
     "img_to_array",
     "io_utils",
+    "layer_utils",
     "load_img",
+    "model_to_dot",
+    "multi_gpu_model",
+    "multi_gpu_utils",
     "normalize",
     "np_utils",
     "pad_sequences",
     "plot_history",
     "plot_model",
+    "print_summary",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
@@ -66,5 +88,13 @@ __getattr__, __dir__ = lazy_names(
         **dict.fromkeys(
             ("array_to_img", "img_to_array", "load_img", "save_img"), "kgraph.keras.preprocessing.image.files"
         ),
+        "model_to_dot": ".dot",
+        "multi_gpu_model": ".multi_gpu_utils",
+        "H5Dict": ".h5dict",
+        **dict.fromkeys(("GeneratorEnqueuer", "OrderedEnqueuer", "SequenceEnqueuer"), ".enqueuers"),
+        **dict.fromkeys(
+            ("convert_all_kernels_in_model", "get_source_inputs", "print_summary"), ".layer_utils"
+        ),
+        **{name: f"{__name__}.{name}" for name in ("conv_utils", "layer_utils", "multi_gpu_utils")},
     },
 )

@@ -118,6 +118,16 @@ def download(url: str, target: Path, algorithm: str = "sha256", file_hash: str |
         whole.replace(target)
 
 
+def validate_file(
+    fpath: str | os.PathLike[str], file_hash: str, algorithm: str = "auto", chunk_size: int = BLOCK
+) -> bool:
+    """Whether a file has that sha256 or md5 sum. Raises ArgumentError for what is no such sum.
+
+    `chunk_size` is taken for the sake of older programs.
+    """
+    return _digest(Path(fpath), _algorithm(algorithm, file_hash)) == file_hash.lower()
+
+
 def _copy(source: Any, copy: Any, digest: Any, url: str) -> None:
     declared = source.headers.get("Content-Length", "")
     size = int(declared) if declared.isdecimal() else None

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from kgraph.keras.utils.hdf5_matrix import HDF5Matrix
+from typing import TYPE_CHECKING
 
-__all__ = ["HDF5Matrix"]
+from kgraph.keras.utils.hdf5_matrix import HDF5Matrix
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.utils.h5dict import H5Dict
+
+__all__ = ["H5Dict", "HDF5Matrix"]
+
+__getattr__, __dir__ = lazy_names(__name__, {"H5Dict": "kgraph.keras.utils.h5dict"})

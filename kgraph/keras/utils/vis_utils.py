@@ -6,9 +6,17 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kgraph.errors import ArgumentError, NotBuiltError, UnsupportedError, describe
+from kgraph.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kgraph.keras.utils.dot import model_to_dot
+
+__all__ = ["model_to_dot", "plot_history", "plot_model"]
+
+__getattr__, __dir__ = lazy_names(__name__, {"model_to_dot": "kgraph.keras.utils.dot"})
 
 _ROW, _COLUMN = 1.0, 2.9  # the distance between boxes, in inches
 _BOX = (2.5, 0.62)
@@ -37,7 +45,7 @@ def plot_model(
         raise ArgumentError(describe("bad rankdir", expected="TB or LR", got=repr(rankdir)))
     if expand_nested:
         raise UnsupportedError(describe("nested models are drawn as one box", expected="expand_nested=False"))
-    layers, edges = _graph(model)
+    layers, edges = graph_of(model)
     places = _places(layers, edges)
     flip = rankdir == "LR"
     wide = 1 + max(column for column, _ in places.values()) - min(column for column, _ in places.values())
@@ -84,7 +92,8 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] = "history.png", 
     return _save(figure, to_file)
 
 
-def _graph(model: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+def graph_of(model: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+    """The layers of a model in order, and which of them hands something to which. Raises NotBuiltError."""
     nodes = getattr(model, "_nodes", None)
     if not nodes:
         raise NotBuiltError(
