@@ -49,6 +49,10 @@ def core() -> Iterator[Sample]:
     yield from simple("Masking", masked.reshape(BATCH, 5, 2, 2))
     yield from simple("ActivityRegularization", x, l1=0.1, l2=0.2)
 
+    for bias in (True, False):
+        yield from simple("Highway", x, activation="tanh", use_bias=bias, in_keras=False)
+        yield from simple("MaxoutDense", x, units=5, nb_feature=3, use_bias=bias, in_keras=False)
+
 
 def noise() -> Iterator[Sample]:
     for rate in (0.0, 0.4):

@@ -48,6 +48,7 @@ from kgraph.keras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
 from kgraph.keras.layers.einsum_dense import EinsumDense
 from kgraph.keras.layers.embeddings import Embedding
 from kgraph.keras.layers.input import Input, InputLayer
+from kgraph.keras.layers.legacy_dense import Highway, MaxoutDense
 from kgraph.keras.layers.legacy_merge import Merge, merge
 from kgraph.keras.layers.local import LocallyConnected1D, LocallyConnected2D
 from kgraph.keras.layers.merge import (
@@ -214,6 +215,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "Highway",
     "Identity",
     "Input",
     "InputLayer",
@@ -234,6 +236,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MaxoutDense",
     "Merge",
     "Minimum",
     "MultiHeadAttention",

@@ -58,8 +58,12 @@ class H5Dict:
             self.data.create_dataset(attr, data=val)
         elif isinstance(val, list | tuple):
             self._set_list(attr, val)
-        else:  # HDF5 pads byte strings with zeros; as an opaque value they keep theirs
-            self.data.attrs[attr] = np.void(val) if isinstance(val, bytes) and val else val
+        elif (
+            isinstance(val, bytes) and val
+        ):  # HDF5 pads byte strings with zeros; an opaque value keeps its own
+            self.data.attrs[attr] = np.void(val) if val.endswith(b"\0") else np.bytes_(val)
+        else:
+            self.data.attrs[attr] = val
 
     def _set_list(self, attr: str, entries: list[Any] | tuple[Any, ...]) -> None:
         array = np.asarray([entry.encode() if isinstance(entry, str) else entry for entry in entries])

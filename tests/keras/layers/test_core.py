@@ -219,3 +219,24 @@ def test_masked_elements_do_not_take_part_in_products_and_extrema() -> None:
 def test_integers_and_floats_merge_as_floats() -> None:
     y = layers.Add()([Input((3,), dtype="int32"), Input((3,))])
     assert y.dtype == "float32"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_highway_and_maxout_in_their_own_spelling() -> None:
+    random = np.random.RandomState(3)
+    x = random.randn(5, 4).astype("float32")
+    model = Sequential([layers.Highway(init="normal", activation="tanh", bias=True, input_dim=4)])
+    kernel, carry_kernel, bias, carry_bias = model.get_weights()
+    np.testing.assert_array_equal((bias, carry_bias), [[0.0] * 4, [1.0] * 4])
+    model.set_weights([random.randn(*w.shape) for w in (kernel, carry_kernel, bias, carry_bias)])
+    kernel, carry_kernel, bias, carry_bias = (w.astype("float64") for w in model.get_weights())
+    through = 1 / (1 + np.exp(-(x @ carry_kernel + carry_bias)))
+    wanted = through * np.tanh(x @ kernel + bias) + (1 - through) * x
+    np.testing.assert_allclose(model.predict(x), wanted, rtol=2e-6, atol=1e-6)
+
+    model = Sequential([layers.MaxoutDense(output_dim=3, nb_feature=2, init="uniform", input_dim=4)])
+    kernel, bias = (random.randn(*w.shape).astype("float32") for w in model.get_weights())
+    assert (kernel.shape, bias.shape) == ((2, 4, 3), (2, 3))
+    model.set_weights([kernel, bias])
+    wanted = np.max(np.einsum("bi,fio->bfo", x.astype("float64"), kernel) + bias, axis=1)
+    np.testing.assert_allclose(model.predict(x), wanted, rtol=2e-6, atol=1e-6)

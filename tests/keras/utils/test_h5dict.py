@@ -18,7 +18,8 @@ def entries() -> dict[str, Any]:
         "array": np.arange(6.0).reshape(2, 3),
         "number": np.float32(2.5),
         "text": "naïve",
-        "bytes": b"\x01raw\0",
+        "bytes": b"\x01raw",
+        "bytes that end with zero": b"\x01raw\0",
         "names": ["kernel", "bias"],
         "integer": 3,
     }
