@@ -31,7 +31,7 @@ from kgraph.keras.tensor import Variable
 from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kgraph.keras import wrappers
+    from kgraph.keras import engine, wrappers
     from kgraph.keras.stand_in import install
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "constraints",
     "datasets",
     "dtype_policies",
+    "engine",
     "initializers",
     "install",
     "layers",
@@ -66,5 +67,10 @@ __version__ = "2.3.1"
 """The Keras whose names and signatures are here, for programs that ask. Much of what came later is here as well."""
 
 __getattr__, __dir__ = lazy_names(
-    __name__, {"install": "kgraph.keras.stand_in", "wrappers": "kgraph.keras.wrappers"}
+    __name__,
+    {
+        "engine": "kgraph.keras.engine",
+        "install": "kgraph.keras.stand_in",
+        "wrappers": "kgraph.keras.wrappers",
+    },
 )

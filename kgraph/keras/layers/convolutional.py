@@ -37,11 +37,14 @@ from kgraph.keras.layers.resizing import (
 from kgraph.keras.layers.spatial import Spatial
 from kgraph.keras.legacy import WEIGHTS, legacy, warn_legacy
 from kgraph.keras.tensor import Tensor
+from kgraph.lazy import lazy_names
 from kgraph.ops.conv import conv, conv_transpose, from_keras_kernel
 from kgraph.ops.windows import Pads, causal_pads, same_pads, span
 
-# Older programs import pooling and resizing from here.
+# Older programs import pooling, resizing and separable convolutions from here.
 __all__ = [
+    "AtrousConv1D",
+    "AtrousConv2D",
     "AtrousConvolution1D",
     "AtrousConvolution2D",
     "AveragePooling1D",
@@ -61,6 +64,8 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "Deconv2D",
+    "Deconv3D",
     "Deconvolution2D",
     "Deconvolution3D",
     "MaxPooling1D",
@@ -332,7 +337,13 @@ def _keras_1(
     return make(kernel_size=kernel_size, **kwargs)
 
 
-Convolution1D = AtrousConvolution1D = Conv1D
-AtrousConvolution2D = Convolution2D
-Convolution2DTranspose = Deconvolution2D
-Convolution3DTranspose = Deconvolution3D = Conv3DTranspose
+Convolution1D = AtrousConvolution1D = AtrousConv1D = Conv1D
+AtrousConvolution2D = AtrousConv2D = Convolution2D
+Convolution2DTranspose = Deconv2D = Deconvolution2D
+Convolution3DTranspose = Deconvolution3D = Deconv3D = Conv3DTranspose
+
+_SEPARABLE = (
+    *("DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+    *("SeparableConvolution1D", "SeparableConvolution2D"),
+)
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_SEPARABLE, "kgraph.keras.layers.separable"))

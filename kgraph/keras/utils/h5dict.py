@@ -172,6 +172,10 @@ class H5Dict:
         self.close()
 
 
+h5dict = H5Dict
+"""Its name in Keras 2.2."""
+
+
 def _open(path: str, mode: str) -> Any:
     import h5py
 

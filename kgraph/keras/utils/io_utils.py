@@ -8,8 +8,8 @@ from kgraph.keras.utils.hdf5_matrix import HDF5Matrix
 from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kgraph.keras.utils.h5dict import H5Dict
+    from kgraph.keras.utils.h5dict import H5Dict, h5dict
 
-__all__ = ["H5Dict", "HDF5Matrix"]
+__all__ = ["H5Dict", "HDF5Matrix", "h5dict"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"H5Dict": "kgraph.keras.utils.h5dict"})
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(("H5Dict", "h5dict"), "kgraph.keras.utils.h5dict"))

@@ -70,6 +70,9 @@ def legacy(**renamed: OldNames) -> Callable[[F], F]:
                 warn_legacy(owner, f"{', '.join(names)}=", f"{new}=")
             return function(*args, **kwargs)
 
+        translated.old_names = frozenset(  # type: ignore[attr-defined]  # for who asks what it takes
+            name for old in renamed.values() for name in ((old,) if isinstance(old, str) else old)
+        )
         return translated  # type: ignore[return-value]  # wraps keeps the signature
 
     return decorate
