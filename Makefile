@@ -57,5 +57,5 @@ $(DEMO): $(BASE)
 	@touch $@
 
 $(TEST): $(BASE)
-	$(RUN) -m pip install --quiet --editable '.[plot,sklearn,test,oracle]'
+	$(RUN) -m pip install --quiet --editable '.[plot,test,oracle]'
 	@touch $@

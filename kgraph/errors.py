@@ -64,10 +64,6 @@ class BackendError(KgraphError, RuntimeError):
     """A backend or device could not do what was asked of it."""
 
 
-class LibraryError(KgraphError, ImportError):
-    """An optional library is needed that is not installed; says what to install."""
-
-
 class PluginError(KgraphError, RuntimeError):
     """A plug-in is broken, missing or in conflict with another one; names the plug-in."""
 

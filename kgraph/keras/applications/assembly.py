@@ -14,7 +14,7 @@ from kgraph.keras.applications.heads import Head, averaging_by_name, pooled
 from kgraph.keras.applications.images import Sizes, entrance, image_shape, published_side, spatial
 from kgraph.keras.applications.weights import CLASSES, IMAGENET, PUBLISHED
 from kgraph.keras.layers.arguments import one_of, positive_int
-from kgraph.keras.layers.nodes import source_inputs
+from kgraph.keras.layers.nodes import node_of, source_inputs
 from kgraph.keras.layers.weights import without_initialisers
 from kgraph.keras.models.model import Model
 from kgraph.keras.tensor import Tensor
@@ -177,7 +177,7 @@ def assemble(architecture: Architecture, body: Body, options: Options) -> Model:
             x = architecture.head(x, options.classes, options.classifier_activation)
         else:
             x = pooled(x, options.pooling, architecture.names_pooling)
-        sources = source_inputs(image)
+        sources = source_inputs(node_of(image))
         name = options.name.replace("{rows}", str(spatial(image.shape)[0]))
         model = Model(sources[0] if len(sources) == 1 else sources, x, name=name)
     if file is not None:

@@ -55,18 +55,25 @@ class Node:
         return [t._keras_history[0] for t in self.input_tensors]
 
 
-def source_inputs(tensor: Tensor) -> list[Tensor]:
-    """The outputs of input layers that a tensor is made of, as a walk back from it meets them."""
+def node_of(tensor: Tensor) -> Node:
+    """The call that made a tensor with a history."""
+    layer, index, _ = tensor._keras_history
+    return layer._inbound_nodes[index]
+
+
+def source_inputs(node: Node) -> list[Tensor]:
+    """The outputs of input layers that a call depends on, each once, as a walk back from it meets them."""
     found: dict[int, Tensor] = {}
-    pending, seen = [tensor], {id(tensor)}
+    pending, seen = [node], set()
     while pending:
-        layer, index, _ = (here := pending.pop())._keras_history
-        before = layer._inbound_nodes[index].input_tensors
+        here = pending.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        before = here.input_tensors
         if not before:
-            found[id(here)] = here
-        new = [t for t in before if id(t) not in seen]
-        seen.update(id(t) for t in new)
-        pending += reversed(new)
+            found.update((id(t), t) for t in here.output_tensors)
+        pending += reversed([node_of(t) for t in before])
     return list(found.values())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from kgraph.errors import ArgumentError, describe
 from kgraph.keras import backend as K
 from kgraph.keras.layers.convolutional import Windowed
+from kgraph.keras.layers.nodes import source_inputs
 from kgraph.keras.models.summary import print_summary
 from kgraph.keras.utils.conv_utils import convert_kernel
 
@@ -93,18 +94,4 @@ def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = N
         layer, node_index, _ = history
     if not layer._inbound_nodes:
         return [tensor]
-    found: dict[int, Any] = {}
-    seen: set[int] = set()
-    stack = [layer._inbound_nodes[node_index]]
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        sources = node.input_tensors
-        if not sources:
-            found.update((id(t), t) for t in node.output_tensors)
-        for source in reversed(sources):
-            maker, index, _ = source._keras_history
-            stack.append(maker._inbound_nodes[index])
-    return list(found.values())
+    return source_inputs(layer._inbound_nodes[node_index])
