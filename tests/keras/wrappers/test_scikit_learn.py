@@ -119,18 +119,19 @@ def test_nothing_to_build_with() -> None:
         KerasRegressor(regressor).predict(X)
 
 
-LOSSES = [
-    "sparse_categorical_crossentropy",
-    "categorical_crossentropy",
-    keras.losses.CategoricalCrossentropy(),
-]
+LOSSES = {
+    "sparse": "sparse_categorical_crossentropy",
+    "name": "categorical_crossentropy",
+    "object": keras.losses.CategoricalCrossentropy(),
+    "function": keras.losses.categorical_crossentropy,
+}
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, keras.losses.categorical_crossentropy], ids=str)
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("column", [False, True])
 def test_classes_by_name(loss: Any, column: bool) -> None:
     estimator = KerasClassifier(classifier, loss=loss, **FIT)
-    y = NAMES[:, None] if column and loss is LOSSES[0] else NAMES
+    y = NAMES[:, None] if column and loss == LOSSES["sparse"] else NAMES
     estimator.fit(X, y)
     assert estimator.classes_.tolist() == ["high", "low", "middle"]
     assert estimator.n_classes_ == 3
