@@ -71,7 +71,7 @@ class Batches(ABC):
             self._begin()
         assert self._pass is not None
         done = 0
-        for batch in islice(self._pass, self.limit):
+        for batch in self.upcoming(self._pass):
             done += 1
             yield batch
         if self._left is not None:
@@ -80,6 +80,10 @@ class Batches(ABC):
             warn_short(self.limit, done)
         if self._left == 0 or done != self.limit:
             self.close()
+
+    def upcoming(self, rest: Iterator[Any]) -> Iterator[Any]:
+        """The batches of an epoch, of what is left of the pass."""
+        return islice(rest, self.limit)
 
     def rewind(self) -> None:
         """Begin the next epoch with a new pass, where there is another beginning."""
@@ -97,7 +101,13 @@ class Batches(ABC):
 
 
 class NumberedBatches(Batches):
-    """A Sequence. `order` permutes that many batches for one pass, or is None."""
+    """A Sequence. `order` permutes that many batches for one pass, or is None.
+
+    A pass is the numbers of its batches. Those of one epoch alone are fetched ahead: the Sequence may change all others
+    when the epoch ends.
+    """
+
+    _fetched: Iterator[Any] | None = None
 
     def __init__(
         self,
@@ -114,14 +124,23 @@ class NumberedBatches(Batches):
 
     def begin_pass(self) -> Iterator[Any]:
         order = self.order(self.length)
-        numbers = range(self.length) if order is None else order.tolist()
-        return self.fetching.indexed(self.sequence, numbers)
+        return iter(range(self.length) if order is None else order.tolist())
+
+    def upcoming(self, rest: Iterator[Any]) -> Iterator[Any]:
+        self._fetched = self.fetching.indexed(self.sequence, list(super().upcoming(rest)))
+        return self._fetched
 
     def epoch(self) -> Iterator[Any]:
         if isinstance(self.sequence, PyDataset):
             self.sequence.on_epoch_begin()
         yield from super().epoch()
         self.sequence.on_epoch_end()
+
+    def close(self) -> None:
+        if isinstance(self._fetched, Generator):
+            self._fetched.close()
+        self._fetched = None
+        super().close()
 
 
 class IteratedBatches(Batches):

@@ -115,11 +115,8 @@ class BaseWrapper(BaseEstimator):
 
     def _targets(self, y: Any) -> Any:
         if np.ndim(y) != 2 and _loss_name(self.model.loss) == "categorical_crossentropy":
-            return to_categorical(y, self._classes)
+            return to_categorical(y, getattr(self, "n_classes_", None))
         return y
-
-    _classes: int | None = None
-    """How many classes the targets have, where that is known."""
 
     def _predicted(self, x: Any, kwargs: Mapping[str, Any]) -> Array:
         found = self._fitted().predict(x, **self.filter_sk_params(Sequential.predict, kwargs))
@@ -173,10 +170,6 @@ class KerasClassifier(ClassifierMixin, BaseWrapper):
         if sample_weight is not None:
             kwargs["sample_weight"] = sample_weight
         return super().fit(x, y, **kwargs)
-
-    @property
-    def _classes(self) -> int:  # type: ignore[override]
-        return self.n_classes_
 
     def predict(self, x: Any, **kwargs: Any) -> Array:
         """The class of each sample: [n], or that of each position where the model has more axes."""

@@ -43,6 +43,13 @@ class Numbered(keras.utils.Sequence):
         self.epochs += 1
 
 
+class Reordered(Numbered):
+    """Batches that come in another order after each epoch."""
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return part((index + self.epochs) % STEPS)
+
+
 class Dataset(keras.utils.PyDataset):
     """The batches in the spelling of Keras 3, with what happened to them."""
 
@@ -185,6 +192,15 @@ def test_a_held_out_generator_goes_on_where_it_was_and_a_sequence_begins_again()
     np.testing.assert_allclose(going_on, errors, rtol=1e-6)
     beginning = model.fit(X, Y, validation_data=Numbered(), **options).history["val_loss"]
     np.testing.assert_allclose(beginning, errors[:1] * STEPS, rtol=1e-6)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("steps", [2, 3, STEPS, None])
+@pytest.mark.filterwarnings("ignore:the data ended after 1 of 3:UserWarning")
+def test_no_batch_is_fetched_before_its_epoch(steps: int | None, workers: str) -> None:
+    """A Sequence that changes itself at the end of an epoch gives the same whoever fetches, however far ahead."""
+    found = trained(Reordered(), steps_per_epoch=steps, **WORKERS[workers])
+    assert_same(found, trained(Reordered(), steps_per_epoch=steps, workers=0))
 
 
 @pytest.mark.parametrize("workers", WORKERS)

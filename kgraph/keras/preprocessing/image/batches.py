@@ -30,20 +30,12 @@ class FileIterator(Iterator):
     """The class of each file, by number."""
     dtype: DTypeLike
 
-    @property
-    def filepaths(self) -> list[str]:
-        """The paths of all files."""
-        raise NotImplementedError
-
-    @property
-    def labels(self) -> Any:
-        """The targets of all files."""
-        raise NotImplementedError
-
-    @property
-    def sample_weight(self) -> NDArray[Any] | None:
-        """The weights of all files, or None."""
-        return None
+    filepaths: list[str]
+    """The paths of all files."""
+    labels: Any
+    """The targets of all files."""
+    sample_weight: NDArray[Any] | None = None
+    """The weights of all files."""
 
     def set_processing_attrs(
         self,

@@ -94,6 +94,7 @@ class DirectoryIterator(FileIterator):
             self.filenames += kept
             numbers += [number] * len(kept)
         self.samples, self.classes = len(self.filenames), np.array(numbers, np.int32)
+        self.labels = self.classes
         if not count:
             raise DataError(
                 describe(
@@ -104,7 +105,7 @@ class DirectoryIterator(FileIterator):
                 )
             )
         print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
-        self._filepaths = [os.path.join(self.directory, name) for name in self.filenames]
+        self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
         super().__init__(self.samples, batch_size, shuffle, seed)
 
     def _images(self, name: str, follow_links: bool) -> Iterates[str]:
@@ -115,11 +116,3 @@ class DirectoryIterator(FileIterator):
             for file in sorted(files):
                 if file.lower().endswith(endings):
                     yield os.path.relpath(os.path.join(folder, file), top)
-
-    @property
-    def filepaths(self) -> list[str]:
-        return self._filepaths
-
-    @property
-    def labels(self) -> Any:
-        return self.classes

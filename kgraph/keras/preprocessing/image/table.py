@@ -122,16 +122,18 @@ class DataFrameIterator(FileIterator):
         rows = rows[self._part(subset, len(rows))]
         self.filenames = [names[row] for row in rows]
         self.samples = len(rows)
-        self._weights = None if weights is None else weights[rows]
-        self._outputs = [target[rows] for target in targets]
-        if class_mode == "raw" and not isinstance(y_col, str):
-            self._outputs = [np.stack(self._outputs, axis=1)]
+        self.sample_weight = None if weights is None else weights[rows]
+        outputs = [target[rows] for target in targets]
+        if class_mode == "raw":
+            self.labels = outputs[0] if isinstance(y_col, str) else np.stack(outputs, axis=1)
+        elif class_mode == "multi_output":
+            self.labels = outputs
         found = f"{self.samples} {'validated' if validate_filenames else 'non-validated'} image filenames"
         if class_mode in _WITH_CLASSES:
-            self.classes = self._numbers(labels[row] for row in rows)
+            self.labels = self.classes = self._numbers(labels[row] for row in rows)
             found += f" belonging to {len(self.class_indices)} classes"
         print(f"Found {found}.")
-        self._filepaths = [os.path.join(self.directory, name) for name in self.filenames]
+        self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
         super().__init__(self.samples, batch_size, shuffle, seed)
 
     def get_classes(self, df: Any, y_col: str) -> list[Any]:
@@ -159,20 +161,6 @@ class DataFrameIterator(FileIterator):
                 "of images and left out"
             )
         return rows
-
-    @property
-    def filepaths(self) -> list[str]:
-        return self._filepaths
-
-    @property
-    def labels(self) -> Any:
-        if self.class_mode == "raw":
-            return self._outputs[0]
-        return self._outputs if self.class_mode == "multi_output" else self.classes
-
-    @property
-    def sample_weight(self) -> NDArray[Any] | None:
-        return self._weights
 
 
 def column(dataframe: Any, name: Any) -> Any:
