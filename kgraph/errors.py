@@ -7,6 +7,9 @@ came, and where.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class KgraphError(Exception):
     """Base of every error that kgraph raises on purpose."""
@@ -89,3 +92,22 @@ def describe(summary: str, *, expected: object = None, got: object = None, where
     if where:
         lines.append(f"  in {where}")
     return "\n".join(lines)
+
+
+@contextmanager
+def optional_library(need: str, extra: str) -> Iterator[None]:
+    """Around an import that an extra of kgraph brings: where it fails, a LibraryError says what to install.
+
+    >>> with optional_library("pictures need a painter", "plot"):
+    ...     import painter
+    Traceback (most recent call last):
+    kgraph.errors.LibraryError: pictures need a painter
+      expected: pip install 'kgraph[plot]'
+      got: No module named 'painter'
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise LibraryError(
+            describe(need, expected=f"pip install 'kgraph[{extra}]'", got=str(error))
+        ) from error

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.errors import UnsupportedError, describe
+from kgraph.errors import optional_library
 from kgraph.ir.graph import Function
 from kgraph.ir.types import Array
 from kgraph.keras.callbacks.event_graph import graph_def
@@ -28,17 +28,9 @@ IMAGES = 3
 
 
 def require_tensorboard() -> None:
-    """Raise UnsupportedError unless the package is installed."""
-    try:
+    """Raise LibraryError unless the package is installed."""
+    with optional_library("TensorBoard's files need its package", "tensorboard"):
         import_module("tensorboard.summary.writer.record_writer")
-    except ImportError as error:
-        raise UnsupportedError(
-            describe(
-                "TensorBoard's files need its package",
-                expected="pip install 'kgraph[tensorboard]'",
-                got=error,
-            )
-        ) from None
 
 
 class EventLog:

@@ -44,7 +44,7 @@ class TensorBoard(Callback):
     The tags are those of Keras: `epoch_loss` and the like at numbers of epochs, `epoch_learning_rate`, `batch_loss`
     at numbers of steps, `evaluation_loss_vs_iterations` after each evaluation, `<weight>/histogram`, `<weight>/image`.
     Steps are counted by the optimizer, so a second `fit` goes on where the first one ended.
-    Raises UnsupportedError without the `tensorboard` package, ArgumentError for values that are not as above.
+    Raises LibraryError without the `tensorboard` package, ArgumentError for values that are not as above.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgraph.errors import ArgumentError, NotBuiltError, UnsupportedError, describe
+from kgraph.errors import ArgumentError, NotBuiltError, UnsupportedError, describe, optional_library
 from kgraph.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def plot_model(
     """Draw the layers of a model as boxes and what flows between them as arrows, to a PNG, SVG or PDF file.
 
     `rankdir` is "TB" (top to bottom) or "LR" (left to right). Green boxes have weights.
-    Raises NotBuiltError before the model has a graph, UnsupportedError without matplotlib.
+    Raises NotBuiltError before the model has a graph, LibraryError without matplotlib.
     """
     if rankdir not in ("TB", "LR"):
         raise ArgumentError(describe("bad rankdir", expected="TB or LR", got=repr(rankdir)))
@@ -130,13 +130,9 @@ def _places(layers: Sequence[Any], edges: Sequence[tuple[Any, Any]]) -> dict[Any
 
 
 def _canvas(size: tuple[float, float], dpi: int, axes: bool = True) -> tuple[Any, Any]:
-    try:
+    with optional_library("pictures need matplotlib", "plot"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UnsupportedError(
-            describe("pictures need matplotlib", expected="pip install 'kgraph[plot]'", got=str(error))
-        ) from error
     figure = Figure(figsize=size, dpi=dpi)
     FigureCanvasAgg(figure)
     if not axes:

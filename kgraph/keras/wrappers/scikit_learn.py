@@ -12,22 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from kgraph.errors import ArgumentError, DataError, LibraryError, NotBuiltError, describe
+from kgraph.errors import ArgumentError, DataError, NotBuiltError, describe, optional_library
 from kgraph.ir.types import Array
 from kgraph.keras.models import Sequential
 from kgraph.keras.utils.np_utils import to_categorical
 from kgraph.keras.utils.serialization import has_arg
 
-try:
+with optional_library("keras.wrappers.scikit_learn needs scikit-learn", "sklearn"):
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-except ImportError as error:
-    raise LibraryError(
-        describe(
-            "keras.wrappers.scikit_learn needs scikit-learn",
-            expected="pip install 'kgraph[sklearn]'",
-            got=str(error),
-        )
-    ) from error
 
 OLDER = "nb_epoch"
 """What Keras 1 called the epochs of `fit`."""

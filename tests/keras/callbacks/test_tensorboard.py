@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kgraph import keras
-from kgraph.errors import ArgumentError, UnsupportedError
+from kgraph.errors import ArgumentError, LibraryError
 from kgraph.keras import layers as L
 from kgraph.keras.callbacks import TensorBoard
 from kgraph.keras.callbacks.tensorboard import weight_pictures
@@ -410,7 +410,7 @@ def test_gradients_are_taken_with_a_warning() -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
-    with pytest.raises(UnsupportedError, match=r"pip install 'kgraph\[tensorboard\]'"):
+    with pytest.raises(LibraryError, match=r"pip install 'kgraph\[tensorboard\]'"):
         TensorBoard("logs")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kgraph.errors import ArgumentError, LibraryError, ShapeError, describe
+from kgraph.errors import ArgumentError, ShapeError, describe, optional_library
 from kgraph.keras.preprocessing.checks import one_of
 from kgraph.keras.preprocessing.image.draws import draws
 
@@ -84,14 +84,8 @@ def _shear(degrees: float) -> NDArray[np.float64]:
 
 
 def _ndimage() -> Any:
-    try:
+    with optional_library("turning and moving images needs SciPy", "image"):
         from scipy import ndimage
-    except ImportError as error:
-        raise LibraryError(
-            describe(
-                "turning and moving images needs SciPy", expected="pip install 'kgraph[image]'", got=error
-            )
-        ) from error
     return ndimage
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from kgraph.errors import ArgumentError, ArgumentTypeError, FileError, LibraryError, describe
+from kgraph.errors import ArgumentError, ArgumentTypeError, FileError, describe, optional_library
 from kgraph.keras import settings
 from kgraph.keras.preprocessing.checks import channels, one_of, size_of_images
 from kgraph.keras.saving.atomic import atomic_write
@@ -33,12 +33,8 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 def pillow() -> Any:
     """Pillow's `Image` module. Raises LibraryError where there is none."""
-    try:
+    with optional_library("images need Pillow", "image"):
         from PIL import Image
-    except ImportError as error:
-        raise LibraryError(
-            describe("images need Pillow", expected="pip install 'kgraph[image]'", got=error)
-        ) from error
     return Image
 
 
