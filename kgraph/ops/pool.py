@@ -17,11 +17,11 @@ from kgraph.ir.dims import Shape, as_ints
 from kgraph.ir.graph import Call, Constant, Value
 from kgraph.ir.op import Gradients, Op, Sample, op
 from kgraph.ir.types import Array, TensorType
-from kgraph.ops.activations import Positive
 from kgraph.ops.base import same_dtype
 from kgraph.ops.broadcast import reshape
 from kgraph.ops.conv import conv, conv_transpose
 from kgraph.ops.elementwise import div, maximum, mul, sub
+from kgraph.ops.logic import cast, less
 from kgraph.ops.patches import add_slices, window_slices
 from kgraph.ops.samples import floats, integers
 from kgraph.ops.shape import Slice, full, pad
@@ -112,7 +112,7 @@ class MaxPoolGrad(Pool):
         y = MaxPool(self.window, self.strides, self.pads)(x)
         given, left = [], dy
         for so_far in self._running_maxima(x)[:-1]:
-            rest = mul(dy, Positive()(sub(y, so_far)))
+            rest = mul(dy, cast(less(so_far, y), dy.dtype))
             given.append(sub(left, rest))
             left = rest
         given.append(left)

@@ -21,6 +21,7 @@ from kgraph.ops.linalg import matmul
 from kgraph.ops.pool import max_pool
 from kgraph.ops.reduce import ReduceMean
 from kgraph.ops.scan import Scan
+from kgraph.passes.decompose import Decompose
 from kgraph.plugins.onnx.blocked.layout import BlockChannels
 from kgraph.plugins.onnx.blocked.tile import TileImages, images_per_tile
 from kgraph.plugins.onnx.device import convolution_block
@@ -76,6 +77,16 @@ def test_what_the_gradient_can_make_from_what_it_reads_is_not_handed_over() -> N
     shapes = [value.shape for value in forward.body.outputs.values()]
     assert shapes.count((4, 1, 8, 8, 16)) == 1
     assert "positive" in {call.op.name for call in backward.body.calls()}
+
+
+def test_where_the_gradient_of_a_pool_goes_is_handed_over_as_bools() -> None:
+    net, function = classifier()
+    apart = Decompose(lambda op: op.name != "max_pool_grad")(blocked(function), Counter())
+    tiled = check_pass(TileImages(4), apart, net.arrays(8), rtol=1e-4)
+    forward, backward = scans(tiled)
+    handed = [value.dtype for value in forward.body.outputs.values() if value.shape == (4, 1, 3, 3, 16)]
+    assert handed == ["bool"] * 3
+    assert [call.op.name for call in backward.body.calls()].count("cast") == 3
 
 
 def test_an_array_and_its_other_shape_are_handed_over_once() -> None:

@@ -16,6 +16,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+import numpy as np
+
 from kgraph.ir.dims import divide_exactly, evaluate_shape, symbol
 from kgraph.ir.graph import Call, Constant, Function, Input, Result, Value, exact_scope
 from kgraph.ops.broadcast import ReduceSum, Reshape, reshape
@@ -88,6 +90,11 @@ def _carries(value: Value) -> bool:
     )
 
 
+def _row_bytes(value: Value) -> int:
+    """The size of one row of what carries the batch."""
+    return prod(evaluate_shape(value.shape, {"batch": 1})) * np.dtype(value.dtype).itemsize
+
+
 def _over_rows(call: Call) -> Rows | None:
     """How a call makes its result from rows; None also for what has several results or sizes that are not known."""
     result, *others = call.results
@@ -148,7 +155,10 @@ class _Plan:
             yield from (user for user in self.users[call.results[0]] if self.rows[user] is not None)
 
     def _sink(self, number: dict[Call, int]) -> None:
-        """Move a call to the group that uses it, if that reads what it takes anyway: one array less to hand over."""
+        """Move a call to the group that uses it, if what that does not read anyway is less than what the call makes.
+
+        So there is less to hand over: where the gradient of a pool goes is told by bools, cast to floats over there.
+        """
         results = set(self.function.roots)
         for call in reversed(self.function.calls()):
             users = self.users[call.results[0]]
@@ -156,9 +166,9 @@ class _Plan:
             if self.rows[call] is not Rows.EACH or call.results[0] in results or len(places) != 1:
                 continue
             (place,) = places
-            arrays = [value for value in call.inputs if _carries(value)]
-            known = all(any(number.get(user) == place for user in self.users[value]) for value in arrays)
-            if place is not None and known:
+            arrays = [value for value in dict.fromkeys(call.inputs) if _carries(value)]
+            new = [value for value in arrays if all(number.get(u) != place for u in self.users[value])]
+            if place is not None and sum(map(_row_bytes, new)) < _row_bytes(call.results[0]):
                 number[call], self.level[call] = place, self.level[users[0]]
 
     def carried_out(self, groups: Sequence[Sequence[Call]], tile: int) -> Function:
