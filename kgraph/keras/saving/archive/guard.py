@@ -73,7 +73,7 @@ class Archive:
         return parse_json(text)
 
     @contextmanager
-    def file(self, name: str) -> Iterator[BinaryIO]:
+    def file(self, name: str) -> Iterator[Any]:
         """An entry as a seekable file, its checksum verified.
 
         Raises FileError when it is missing or does not have the size and checksum that the archive says.
@@ -83,14 +83,14 @@ class Archive:
             with self._open(name) as stream, damage_as_file_error(name):
                 while stream.read(CHUNK):
                     pass
-            yield Window(self._file, self._data_start(entry), entry.file_size)  # type: ignore[misc]
+            yield Window(self._file, self._data_start(entry), entry.file_size)
             return
         with tempfile.TemporaryFile() as copy:
             with self._open(name) as stream, damage_as_file_error(name):
                 while chunk := stream.read(CHUNK):
                     copy.write(chunk)
             copy.seek(0)
-            yield copy  # type: ignore[misc]
+            yield copy
 
     def _entry(self, name: str) -> zipfile.ZipInfo:
         if name not in self._entries:
