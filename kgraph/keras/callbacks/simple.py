@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -77,33 +77,27 @@ class BaseLogger(Callback):
 
 
 class CSVLogger(Callback):
-    """Write the numbers of each epoch as a row of a CSV file; with `append` after what is there."""
+    """Write the numbers of each epoch as a row of a CSV file; with `append` after what is there.
+
+    The file is open only while a row is written: training may end at any moment.
+    """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
         super().__init__()
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
-        self._file: TextIO | None = None
-        self._writer: csv.DictWriter[str] | None = None
+        self._keys: list[str] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        continues = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-        self._with_header = not continues
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115  # closed at the end of training
+        self._keys = []
+        with open(self.filename, "a" if self.append else "w", encoding="utf-8") as file:
+            self._with_header = file.tell() == 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        assert self._file is not None
         row = {"epoch": epoch, **(logs or {})}
-        if self._writer is None:
-            keys = ["epoch", *sorted(key for key in row if key != "epoch")]
-            self._writer = csv.DictWriter(
-                self._file, keys, delimiter=self.sep, extrasaction="ignore", restval="NA"
-            )
-            if self._with_header:
-                self._writer.writeheader()
-        self._writer.writerow(row)
-        self._file.flush()
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = self._writer = None
+        begins = not self._keys
+        self._keys = self._keys or ["epoch", *sorted(key for key in row if key != "epoch")]
+        with open(self.filename, "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._keys, delimiter=self.sep, extrasaction="ignore", restval="NA")
+            if begins and self._with_header:
+                writer.writeheader()
+            writer.writerow(row)

@@ -188,6 +188,21 @@ def test_rows_of_the_csv_file_are_those_of_the_history(tmp_path: Path) -> None:
     assert [float(row["loss"]) for row in rows] == history["loss"] + more["loss"]
 
 
+def test_the_csv_file_is_closed_when_training_raises(tmp_path: Path) -> None:
+    file, model = tmp_path / "log.csv", regression()
+
+    def fail(epoch: int, logs: Any) -> None:
+        raise RuntimeError("enough")
+
+    logger = CSVLogger(file, separator=";")
+    with pytest.raises(RuntimeError, match="enough"):
+        model.fit(X, Y, epochs=2, callbacks=[logger, LambdaCallback(on_epoch_end=fail)], verbose=0)
+    assert not [value for value in vars(logger).values() if hasattr(value, "close")]
+    header, row = file.read_text(encoding="utf-8").splitlines()
+    assert header == "epoch;loss"
+    assert row.startswith("0;")
+
+
 def test_the_checkpoint_writes_where_and_when_it_should() -> None:
     class Model:
         saved: tuple[str, ...] = ()
