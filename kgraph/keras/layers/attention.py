@@ -5,6 +5,7 @@ Masks are True where something counts. Those of scores have their last two axes:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from kgraph.errors import ArgumentTypeError, ShapeError, describe
@@ -23,7 +24,7 @@ from kgraph.ops.reduce import reduce_sum
 from kgraph.ops.shape import Iota, expand_dims
 
 
-class Attending(Salted):
+class Attending(Salted, ABC):
     """Base of the layers on [query, value] or [query, value, key]; without a key it is the value.
 
     y = dropout(softmax(scores(query, key))) @ value.   query [*B, t, d], key [*B, s, d], value [*B, s, v]
@@ -42,9 +43,9 @@ class Attending(Salted):
         self.dropout = fraction(dropout, "dropout")
         self.scale: Variable | None = None
 
+    @abstractmethod
     def scores(self, query: Value, key: Value) -> Value:
         """How well each key fits each query: [*B, t, d], [*B, s, d] -> [*B, t, s]."""
-        raise NotImplementedError
 
     def call(
         self,

@@ -7,6 +7,7 @@ activations and nothing of the state is dropped on the way.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -53,7 +54,7 @@ old_spellings = legacy(
 """The decorator for the Keras 1 spellings of recurrent layers and cells."""
 
 
-class Cell(Salted, Kernel):
+class Cell(Salted, Kernel, ABC):
     """Base of the built-in cells. Everything is given by name, as the subclasses have it.
 
     `dropout` drops elements of the inputs, `recurrent_dropout` of the state where it enters a product; both drop the
@@ -80,9 +81,9 @@ class Cell(Salted, Kernel):
         self.begin()
 
     @property
+    @abstractmethod
     def width(self) -> int:
         """How many numbers a gate has: at each place, where there are places."""
-        raise NotImplementedError
 
     @property
     def noisy(self) -> bool:
@@ -123,17 +124,17 @@ class Cell(Salted, Kernel):
             return h
         return mul(h, self._kept(1, h.shape, self.recurrent_dropout, h.dtype))
 
+    @abstractmethod
     def project(self, x: Value) -> Value:
         """x kernel + bias."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recur(self, h: Value) -> Value:
         """h recurrent_kernel."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, z: Value, states: list[Value], seen: Value) -> list[Value]:
         """The new states from z = x kernel + bias; products take `seen` for the first state."""
-        raise NotImplementedError
 
     def as_op(self, activation: Any) -> Callable[[Value], Value]:
         """A function of tensors as one of values."""
@@ -240,9 +241,9 @@ class DenseCell(Cell):
         """The activations, as the op calls them."""
         return {"activation": self.activation}
 
+    @abstractmethod
     def fused(self, *operands: Any, **options: Any) -> tuple[Value, ...]:
         """The op for a whole sequence."""
-        raise NotImplementedError
 
 
 class SimpleRNNCell(DenseCell):

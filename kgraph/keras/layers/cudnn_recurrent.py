@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from kgraph.ir.graph import Value
@@ -59,9 +60,9 @@ class CuDNNCell(DenseCell):
         both = None if bias is None else self.joined(reshape(bias, (2, self.gates * self.units)))
         return self._turned(kernel), self._turned(recurrent), both
 
+    @abstractmethod
     def joined(self, biases: Value) -> Value:
         """The bias as the op takes it, from those of both products [2, gates * units]."""
-        raise NotImplementedError
 
     def _turned(self, kernel: Value) -> Value:
         """A kernel as the op takes it, [n, gates * units] with the matrix of each gate to multiply from the right."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import prod
 from typing import Any
 
@@ -14,7 +15,7 @@ from kgraph.keras.legacy import WEIGHTS, legacy
 from kgraph.keras.tensor import Tensor
 
 
-class LocallyConnected(Kernel, Spatial):
+class LocallyConnected(Kernel, Spatial, ABC):
     """y[p] = activation(x[window p] kernel[p] + bias[p]): each window, as one row, times a matrix of its own.
 
     x [batch, *S, C] -> y [batch, *P, filters] with (size - kernel_size) // strides + 1 positions on each axis; with
@@ -110,9 +111,9 @@ class LocallyConnected(Kernel, Spatial):
         y = self.convolve(Tensor(self.in_dtype(inputs.value)))
         return self.activation(y if self.bias is None else K.bias_add(y, self.bias, self.data_format))
 
+    @abstractmethod
     def convolve(self, x: Tensor) -> Tensor:
         """Each window of `x` times its own matrix."""
-        raise NotImplementedError
 
 
 class LocallyConnected1D(LocallyConnected):

@@ -70,9 +70,8 @@ def legacy(**renamed: OldNames) -> Callable[[F], F]:
                 warn_legacy(owner, f"{', '.join(names)}=", f"{new}=")
             return function(*args, **kwargs)
 
-        translated.old_names = frozenset(  # type: ignore[attr-defined]  # for who asks what it takes
-            name for old in renamed.values() for name in ((old,) if isinstance(old, str) else old)
-        )
+        older = {name for old in renamed.values() for name in ((old,) if isinstance(old, str) else old)}
+        vars(translated)["old_names"] = frozenset(older)  # for who asks what it takes
         return translated  # type: ignore[return-value]  # wraps keeps the signature
 
     return decorate

@@ -54,7 +54,7 @@ def quantize(model: Model, batches: Sequence[Sequence[Array]], apart: int) -> Mo
                 quantization.quantize_static(plain, small, _Reader(feeds), **options)
             else:
                 quantization.quantize_dynamic(plain, small, list(_DYNAMIC), **options)
-        except Exception as error:
+        except Exception as error:  # the tools raise what they stumble over
             raise UnsupportedError(
                 describe("onnxruntime's tools cannot quantise the model", got=error)
             ) from error
